@@ -42,7 +42,9 @@ def concatenate(tables: Sequence[Table]) -> dict[str, npt.NDArray[np.generic]]:
         return {}
     for table in tables[1:]:
         if set(table) != set(tables[0]):
-            raise InputError(f"Tables with different columns cannot be joined: {sorted(tables[0])} and {sorted(table)}.")
+            raise InputError(
+                f"Tables with different columns cannot be joined: {sorted(tables[0])} and {sorted(table)}."
+            )
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
 
 

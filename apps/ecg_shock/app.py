@@ -1,0 +1,44 @@
+"""What this app is, in one declaration."""
+
+from __future__ import annotations
+
+from shared.contract import App, Verb
+
+__all__ = ["APP"]
+
+_CONFIG = "apps.ecg_shock.config"
+_DETECTORS = ("slope_median", "psr", "mav", "hilb", "tcsc", "leakage", "spec_a2", "count2", "sample_entropy", "tci")
+"""Features whose threshold alone is measured beside the network: the field's single detectors."""
+
+APP = App(
+    package="apps.ecg_shock",
+    title="Shock advice from 2-10 s of one-lead ECG, as an automated defibrillator gives it",
+    predictor="apps.ecg_shock.predict:ShockAdvisor",
+    experiment="apps.ecg_shock.train:ShockExperiment",
+    verbs={
+        "train": Verb("shared.verbs:train", f"{_CONFIG}:TrainConfig", "train the network on a prepared set"),
+        "crossval": Verb(
+            "shared.crossval:crossval", f"{_CONFIG}:CrossvalConfig", "hold out every fold in turn, with several seeds"
+        ),
+        "search": Verb(
+            "apps.ecg_shock.search:search", f"{_CONFIG}:SearchConfig", "random search over the paper's architectures"
+        ),
+        "predict": Verb(
+            "apps.ecg_shock.predict:predict", f"{_CONFIG}:PredictConfig", "advise on recordings", ("files",)
+        ),
+    },
+    demo="apps.ecg_shock.demo:demo",
+    primary_metric="balanced accuracy",
+    scored_unit="window",
+    resampling_unit="patient",
+    baselines=(
+        "XGBoost",
+        "random forest",
+        "SVM (RBF)",
+        "logistic regression",
+        "decision tree",
+        *(f"threshold on {detector}" for detector in _DETECTORS),
+    ),
+    batch_tolerance=1e-5,
+    onnx_core="ecg (batch, 1, samples) float32, preprocessed, mV at 125 Hz -> logit (batch,) float32",
+)

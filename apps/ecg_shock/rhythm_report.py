@@ -1,0 +1,154 @@
+"""What a defibrillator engineer asks of scored windows: advice per class, database, rhythm and patient."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from apps.ecg_shock.evaluate import scored
+from shared.evaluation import models_of
+from shared.metrics.binary import SENSITIVITY, SPECIFICITY
+from shared.report import ReportTable, Section
+from shared.results import NETWORK, network_rows
+from shared.sections import binary_section
+from shared.stats import clopper_pearson
+from shared.table import Table, take
+
+__all__ = ["CLASSES", "sections"]
+
+CLASSES = {
+    "S_VF": "ventricular fibrillation",
+    "S_VFL": "ventricular flutter",
+    "S_VT": "regular VT, 150/min or faster",
+    "S_VTVF": "irregular rhythm under a VT label (not scored)",
+    "N_NSR": "normal sinus rhythm",
+    "N_ONR": "other organised rhythms",
+    "N_ASYS": "asystole, 0.2 mV at most",
+    "I_SLOWVT": "VT under 150/min (not scored)",
+    "I_FINEVF": "VF under 0.2 mV (not scored)",
+    "U_NONVF": "no VF mark, unverified (not scored)",
+    "U_ASYSLBL": "asystole label, larger signal (not scored)",
+    "X_NOISE": "noise mark (not scored)",
+}
+"""Class of a window -> what it is, in the order of the report; the other X classes are left out of it."""
+
+
+def sections(table: Table) -> list[Section]:
+    """What the field asks beyond the common figures, of a prediction table: how the models rank, and what the network advised."""
+    rows = network_rows(table)
+    return [
+        binary_section(models_of(scored(table)), NETWORK, ("no shock", "shock")),
+        Section(
+            "What was advised, by rhythm class",
+            ["Share of windows with the advice to shock; classes that are not scored are shown, never counted."],
+            [_share_table("Advice by class", "class", rows, "cls", CLASSES)],
+        ),
+        Section(
+            "By database and by rhythm",
+            [
+                "Database and class go together: sinus rhythm is mostly from one recorder, fibrillation from others. "
+                "A specificity that is high on one database only is a recogniser of recorders."
+            ],
+            [
+                _database_table(scored(rows)),
+                _share_table("Advice by rhythm label, scored windows", "rhythm", scored(rows), "rhythm"),
+            ],
+        ),
+        Section("Patients with the most errors", [_patients_sentence(scored(rows))], [_patient_table(scored(rows))]),
+        Section("Withheld advice", [_withheld_sentence(rows)], [_withheld_table(rows)]),
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}" if np.isfinite(share) else "–"
+
+
+def _windows(rows: Table) -> str:
+    """Distinct windows: several seeds score the same one."""
+    return str(len(set(rows["item"].tolist())))
+
+
+def _patients(rows: Table) -> str:
+    return str(len(set(rows["patient"].tolist())))
+
+
+def _named(names: dict[str, str] | None, rows: Table, column: str) -> dict[str, str]:
+    """Value -> title of the lines of a table: those given that occur, or all that occur."""
+    present = set(rows[column].tolist())
+    return {value: title for value, title in (names or {v: v for v in sorted(present)}).items() if value in present}
+
+
+def _share_table(
+    caption: str, heading: str, rows: Table, column: str, names: dict[str, str] | None = None
+) -> ReportTable:
+    """Advice to shock per value of a column, with an exact interval that takes windows as independent."""
+    lines = []
+    for value, title in _named(names, rows, column).items():
+        part = take(rows, rows[column] == value)
+        shocks = int((part["decision"] == 1).sum())
+        exact = clopper_pearson(shocks, len(part["decision"]), 0.95)
+        lines.append(
+            (
+                title,
+                _windows(part),
+                _patients(part),
+                _percent(exact.estimate),
+                f"{_percent(exact.low)} to {_percent(exact.high)}",
+                _percent(float(part["undecided"].mean())),
+            )
+        )
+    header = (heading, "windows", "patients", "shock advised, %", "exact 95 %", "withheld, %")
+    return ReportTable(caption, header, lines, "The exact interval takes windows as independent, which they are not.")
+
+
+def _database_table(rows: Table) -> ReportTable:
+    lines = []
+    for database in sorted(set(rows["db"].tolist())):
+        part = take(rows, rows["db"] == database)
+        lines.append(
+            (database, _windows(part), _patients(part), _percent(SENSITIVITY(part)), _percent(SPECIFICITY(part)))
+        )
+    return ReportTable(
+        "Sensitivity and specificity by database",
+        ("database", "windows", "patients", "sensitivity, %", "specificity, %"),
+        lines,
+    )
+
+
+def _errors_by_patient(rows: Table) -> list[tuple[str, int, int]]:
+    """Patient, scored rows, wrong rows; the most errors first."""
+    patients, code = np.unique(rows["patient"].astype(str), return_inverse=True)
+    wrong = rows["decision"] != rows["target"]
+    count = list(zip(patients.tolist(), np.bincount(code).tolist(), np.bincount(code, wrong).astype(int), strict=True))
+    return sorted(((name, n, int(errors)) for name, n, errors in count), key=lambda line: -line[2])
+
+
+def _patients_sentence(rows: Table) -> str:
+    ranked = _errors_by_patient(rows)
+    total = sum(errors for *_, errors in ranked)
+    if not total:
+        return "No scored window was decided wrongly."
+    worst, _, errors = ranked[0]
+    return f"{errors} of {total} errors ({errors / total:.0%}) are of one patient, {worst}."
+
+
+def _patient_table(rows: Table) -> ReportTable:
+    lines = [(name, str(n), str(errors), _percent(errors / n)) for name, n, errors in _errors_by_patient(rows)[:10]]
+    return ReportTable("The ten patients with most errors", ("patient", "decisions", "errors", "errors, %"), lines)
+
+
+def _withheld_sentence(rows: Table) -> str:
+    inside = scored(take(rows, ~rows["undecided"].astype(bool)))
+    share = float(scored(rows)["undecided"].mean())
+    return (
+        f"{share:.1%} of the scored windows are undecided. On the others sensitivity is {_percent(SENSITIVITY(inside))} % "
+        f"and specificity {_percent(SPECIFICITY(inside))} %; the figures above count every window."
+    )
+
+
+def _withheld_table(rows: Table) -> ReportTable:
+    reasons = np.array([str(reason).partition(":")[0] if reason else "" for reason in rows["reason"]])
+    lines = [
+        (reason, str(int((reasons == reason).sum())), _percent(float((reasons == reason).mean())))
+        for reason in sorted(set(reasons) - {""})
+    ]
+    return ReportTable("Why advice was withheld, all windows", ("reason", "decisions", "share, %"), lines)

@@ -1,0 +1,120 @@
+"""One window of one lead, as recorded: read from a file or an array, checked, and cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import InputError
+from shared.formats.ecg import read_ecg
+from shared.formats.recording import millivolts_per
+
+__all__ = ["LONGEST_S", "SHORTEST_S", "EcgWindow", "Source", "check_length", "read_window"]
+
+SHORTEST_S, LONGEST_S = 2.0, 10.0
+"""Window lengths in seconds that one set of weights serves (Krasteva et al. 2020)."""
+Source = str | Path | npt.NDArray[np.generic] | Sequence[float]
+"""Path of a WFDB record, EDF, CSV, NPY or NPZ file, or an array (samples,) of real numbers."""
+
+
+@dataclass(frozen=True)
+class EcgWindow:
+    """One lead over one window, as recorded."""
+
+    ecg: npt.NDArray[np.float32]
+    """(samples,) in mV; NaN where a file marks samples as missing."""
+    sampling_rate: float
+    """In Hz."""
+    start_s: float = 0.0
+    """Where it begins in its record."""
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.ecg) / self.sampling_rate
+
+    def cut(self, window_s: float, step_s: float) -> list[EcgWindow]:
+        """The windows of `window_s` that begin `step_s` apart and fit; a shorter rest is left out.
+
+        Raises:
+            InputError: a window is not 2-10 s long, the step is not positive, or not even one window fits.
+        """
+        check_length(window_s)
+        if not step_s > 0:
+            raise InputError(f"step_s is {step_s:g}; windows must begin a positive number of seconds apart.")
+        samples = round(window_s * self.sampling_rate)
+        starts = np.arange(0, self.duration_s, step_s)
+        firsts = np.round(starts * self.sampling_rate).astype(int)
+        whole = firsts + samples <= len(self.ecg)
+        if not whole.any():
+            raise InputError(f"The recording has {self.duration_s:g} s here; a window of {window_s:g} s does not fit.")
+        return [
+            EcgWindow(self.ecg[first : first + samples], self.sampling_rate, self.start_s + float(start))
+            for first, start in zip(firsts[whole], starts[whole], strict=True)
+        ]
+
+
+def read_window(
+    ecg: Source,
+    sampling_rate: float | None = None,
+    *,
+    unit: str = "mV",
+    lead: int | str = 0,
+    start_s: float = 0.0,
+    duration_s: float | None = None,
+) -> EcgWindow:
+    """Read one lead of a file or an array; the arguments are those of `ShockAdvisor.predict`. Any length is accepted.
+
+    Raises:
+        InputError: no rate, unknown unit or lead, NaN or infinity in an array, no such stretch, unreadable file.
+    """
+    if isinstance(ecg, str | Path):
+        recording = read_ecg(
+            ecg, sampling_rate=sampling_rate, unit=unit, lead=lead, start_s=start_s, duration_s=duration_s
+        )
+        return EcgWindow(recording.signal[:, 0], recording.sampling_rate, start_s)
+    return _from_array(ecg, sampling_rate, unit, start_s, duration_s)
+
+
+def check_length(seconds: float) -> None:
+    """Raise InputError unless a window of that length can be advised on."""
+    if not SHORTEST_S - 1e-6 <= seconds <= LONGEST_S + 1e-6:
+        raise InputError(
+            f"A window of {seconds:g} s was found; {SHORTEST_S:g} to {LONGEST_S:g} s are needed. Choose with start_s "
+            "and duration_s, or let predict_record cut a longer recording."
+        )
+
+
+def _from_array(
+    ecg: npt.NDArray[np.generic] | Sequence[float],
+    sampling_rate: float | None,
+    unit: str,
+    start_s: float,
+    duration_s: float | None,
+) -> EcgWindow:
+    """Check an array and cut the window out of it."""
+    signal = np.asarray(ecg)
+    if signal.dtype.kind not in "fiu":
+        raise InputError(f"The ECG is an array of {signal.dtype}; real numbers in {unit} are needed.")
+    if signal.ndim != 1:
+        raise InputError(f"The ECG has shape {signal.shape}; one lead of shape (samples,) is needed.")
+    if sampling_rate is None:
+        raise InputError("An array does not say how fast it was sampled: give sampling_rate in Hz.")
+    if not np.isfinite(sampling_rate) or sampling_rate <= 0:
+        raise InputError(f"sampling_rate is {sampling_rate}; a positive number of Hz is needed.")
+    millivolts = (signal * millivolts_per(unit, "The ECG")).astype(np.float32)
+    if not np.isfinite(millivolts).all():
+        raise InputError(
+            "The ECG holds NaN or infinity: cut those samples out, or read the file, where they are known."
+        )
+    total = len(millivolts) / sampling_rate
+    if not 0 <= start_s < max(total, 1e-9) or (duration_s is not None and not 0 < duration_s <= total - start_s + 1e-6):
+        wanted = "to the end" if duration_s is None else f"{duration_s:g} s long"
+        raise InputError(f"The ECG lasts {total:g} s; there is no window from {start_s:g} s {wanted}.")
+    first = round(start_s * sampling_rate)
+    last = None if duration_s is None else first + round(duration_s * sampling_rate)
+    return EcgWindow(millivolts[first:last], float(sampling_rate), start_s)

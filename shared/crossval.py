@@ -1,0 +1,110 @@
+"""`crossval`: every fold of a split held out in turn, with several seeds, as a grid that can be stopped and continued.
+
+Each cell trains one experiment and scores the fold it has not seen; nothing is chosen on that fold. The classical
+models are fitted on the same training rows. The joined out-of-fold predictions are what a model card's figures are
+computed from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared.contract import App, load
+from shared.errors import ConfigError
+from shared.experiment import Experiment
+from shared.grid import run_grid
+from shared.metrics import Metric
+from shared.prepared import PreparedSet
+from shared.results import NETWORK, labelled, write_results
+from shared.run import Run
+from shared.table import Table, concatenate, read_table, take, write_table
+from shared.verb_config import BaseTrainConfig, CrossvalSettings
+from shared.verbs import predictor_class, train_run
+
+__all__ = ["crossval", "fold_spread"]
+
+PREDICTIONS = "predictions.parquet"
+Cell = Mapping[str, Any]
+
+
+def crossval(app: App, config: Any) -> None:
+    """Run the grid that `config` (the app's TrainConfig with `CrossvalSettings`) describes, then write its figures."""
+    prepared = PreparedSet(config.data)
+    folds = config.folds or prepared.split(config.split.name).folds
+    if len(folds) < 2:
+        raise ConfigError(f"Split {config.split.name!r} has the folds {folds}; a cross-validation needs two or more.")
+    run = Run.create(config.out, config, app.package, prepared.manifest_hash, resume=True)
+    training = _training_config(config, load(app.experiment).config_class)
+    cells: list[Cell] = [{"fold": fold, "seed": seed} for seed in config.seeds for fold in folds]
+    if config.baselines:
+        cells += [{"fold": fold, "baseline": name} for fold in folds for name in app.baselines]
+    done = run_grid(cells, partial(_score_cell, app, training), run.folder / "cells", workers=config.workers)
+    table = concatenate([read_table(cell.folder / PREDICTIONS) for cell in done])
+    experiment = load(app.experiment)(training)
+    metric = next(metric for metric in experiment.metrics if metric.name == app.primary_metric)
+    protocol = (
+        f"Out of fold on split {config.split.name!r}, {len(folds)} folds, {len(config.seeds)} seeds; "
+        "thresholds and epochs fixed beforehand"
+    )
+    spread = fold_spread(metric, experiment.scored(table))
+    write_results(run, experiment, table, protocol=protocol, extra={"folds": spread})
+    print(f"{run.metrics}\n{run.report}")
+
+
+def _training_config(config: CrossvalSettings, config_class: type[BaseTrainConfig]) -> BaseTrainConfig:
+    """The settings of one training, without those of the grid."""
+    return config_class(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config_class)})
+
+
+def _score_cell(app: App, training: BaseTrainConfig, cell: Cell, folder: Path) -> None:
+    """Train on all folds but one and score that one, with the network or with a classical model."""
+    split = dataclasses.replace(training.split, test=cell["fold"])
+    fit = dataclasses.replace(training.fit, seed=cell.get("seed", training.fit.seed), progress=False)
+    config = dataclasses.replace(training, split=split, fit=fit, out=folder / "run", resume=True)
+    experiment: Experiment[Any] = load(app.experiment)(config)
+    name = cell.get("baseline", NETWORK)
+    if name == NETWORK:
+        run = train_run(experiment)
+        predictor = predictor_class(app).from_pretrained(run.folder)
+        table = experiment.predictions(predictor, "test", folder / "outputs")
+    else:
+        table = experiment.baseline_predictions(experiment.fit_baseline(name), "test")
+    write_table(folder / PREDICTIONS, labelled(table, name, fold=cell["fold"], seed=fit.seed))
+
+
+def fold_spread(metric: Metric, table: Table) -> dict[str, Any]:
+    """A metric of each held-out fold: per model the mean and standard deviation over folds, and over seeds of the mean.
+
+    Args:
+        metric: of the rows of one fold, model and seed.
+        table: with the columns model, fold and seed.
+    """
+    spread: dict[str, Any] = {}
+    for model in dict.fromkeys(table["model"].tolist()):
+        rows = take(table, table["model"] == model)
+        folds, seeds = np.unique(rows["fold"]).tolist(), np.unique(rows["seed"]).tolist()
+        values = np.array([[_value(metric, rows, fold, seed) for fold in folds] for seed in seeds])
+        per_fold = values.mean(axis=0)
+        spread[model] = {
+            "metric": metric.name,
+            "mean": float(per_fold.mean()),
+            "sd over folds": float(per_fold.std(ddof=1)) if len(folds) > 1 else 0.0,
+            "sd over seeds": float(values.mean(axis=1).std(ddof=1)) if len(seeds) > 1 else 0.0,
+            "per fold": _named(folds, per_fold.tolist()),
+            "per seed": _named(seeds, values.mean(axis=1).tolist()),
+        }
+    return spread
+
+
+def _value(metric: Metric, rows: Table, fold: Any, seed: Any) -> float:
+    return metric(take(rows, (rows["fold"] == fold) & (rows["seed"] == seed)))
+
+
+def _named(names: Sequence[Any], values: Sequence[float]) -> dict[str, float]:
+    return {str(name): value for name, value in zip(names, values, strict=True)}

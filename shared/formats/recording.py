@@ -1,0 +1,122 @@
+"""A piece of a recording in millivolts: what every reader of this package returns, and the checks they share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import InputError, did_you_mean
+
+__all__ = ["Recording", "lead_numbers", "millivolts_per", "sample_range"]
+
+_MILLIVOLTS = {"mv": 1.0, "millivolt": 1.0, "millivolts": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "microvolt": 1e-3}
+_MILLIVOLTS |= {
+    "microvolts": 1e-3,
+    "v": 1e3,
+    "volt": 1e3,
+    "volts": 1e3,
+    "nv": 1e-6,
+    "nanovolt": 1e-6,
+    "nanovolts": 1e-6,
+}
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One or more leads over one stretch of time. The array is made read-only.
+
+    Raises:
+        InputError: nothing in it (no sample, or every sample of a lead missing), an infinite sample, or no usable rate.
+    """
+
+    signal: npt.NDArray[np.float32]
+    """(samples, leads), millivolts; NaN where the file marks a sample as missing."""
+    sampling_rate: float
+    """Samples per second of every lead."""
+    leads: tuple[str, ...]
+    """Lead names as the file spells them, or "lead 1", "lead 2" where it has none."""
+    source: str
+    """Where it was read from, for messages and tables."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.sampling_rate) and self.sampling_rate > 0):
+            raise InputError(
+                f"{self.source} gives a sampling rate of {self.sampling_rate} Hz; expected a positive number."
+            )
+        if self.signal.size == 0:
+            raise InputError(f"{self.source} holds no sample in the stretch asked for; expected at least one.")
+        if np.isinf(self.signal).any():
+            raise InputError(
+                f"{self.source} holds infinite samples; write NaN, or the format's own code, where one is missing."
+            )
+        for name, samples in zip(self.leads, self.signal.T, strict=True):
+            if np.isnan(samples).all():
+                raise InputError(f"{self.source} has no valid sample in lead {name!r}; choose another lead or stretch.")
+        self.signal.setflags(write=False)
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.signal) / self.sampling_rate
+
+
+def millivolts_per(unit: str, source: str) -> float:
+    """How many millivolts one `unit` is ("mV", "uV", "µV", "nV", "V" and their names, in any case).
+
+    Raises:
+        InputError: the unit is none of a voltage.
+    """
+    try:
+        return _MILLIVOLTS[unit.strip().lower()]
+    except KeyError:
+        raise InputError(f"{source} is in {unit!r}, which is no known unit of voltage; expected mV, uV or V.") from None
+
+
+def is_voltage(unit: str) -> bool:
+    """Whether `millivolts_per` knows the unit."""
+    return unit.strip().lower() in _MILLIVOLTS
+
+
+def lead_numbers(names: Sequence[str], lead: int | str | None, source: str) -> list[int]:
+    """Positions of the leads asked for: all for None, one for a position or for a name in any case.
+
+    Raises:
+        InputError: there is no such lead, saying which there are.
+    """
+    if lead is None:
+        return list(range(len(names)))
+    if isinstance(lead, str):
+        folded = [name.strip().casefold() for name in names]
+        if lead.strip().casefold() in folded:
+            return [folded.index(lead.strip().casefold())]
+        raise InputError(f"{source} has no lead {lead!r}.{did_you_mean(lead, names)}")
+    if 0 <= lead < len(names):
+        return [lead]
+    listing = ", ".join(f"{number} = {name}" for number, name in enumerate(names))
+    raise InputError(f"{source} has no lead number {lead}; counted from 0 it has {listing or 'none'}.")
+
+
+def sample_range(n_samples: int, rate: float, start_s: float, duration_s: float | None, source: str) -> tuple[int, int]:
+    """First sample and the one after the last of a stretch given in seconds.
+
+    Raises:
+        InputError: the stretch is not inside the recording, or has no length.
+    """
+    if n_samples == 0:
+        raise InputError(f"{source} holds no sample.")
+    total = n_samples / rate
+    if not (math.isfinite(start_s) and start_s >= 0) or start_s >= total:
+        raise InputError(f"{source} lasts {total:g} s, so a stretch cannot start at {start_s:g} s.")
+    first = round(start_s * rate)
+    if duration_s is None:
+        return first, n_samples
+    length = round(duration_s * rate) if math.isfinite(duration_s) else 0
+    if length <= 0:
+        raise InputError(f"A stretch of {duration_s:g} s was asked of {source}; expected a positive number of seconds.")
+    if first + length > n_samples:
+        raise InputError(f"{source} lasts {total:g} s, so {duration_s:g} s from {start_s:g} s on are not all there.")
+    return first, first + length

@@ -1,0 +1,113 @@
+"""`train`, `evaluate`, `export` and `card`, the same for every app."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from shared.cli import load_config
+from shared.contract import App, load
+from shared.errors import ConfigError
+from shared.experiment import Experiment
+from shared.fit import fit, is_first_process
+from shared.predictor import Predictor
+from shared.publish import publish
+from shared.results import NETWORK, labelled, network_rows, write_results
+from shared.run import Run
+from shared.table import concatenate, read_table
+from shared.verb_config import BaseTrainConfig, CardConfig, EvaluateConfig, ExportConfig
+
+__all__ = ["card", "evaluate", "export", "open_experiment", "predictor_class", "train", "train_run"]
+
+
+def predictor_class(app: App) -> type[Predictor]:
+    """The importable predictor that an app declares."""
+    return load(app.predictor)
+
+
+def train(app: App, config: BaseTrainConfig) -> None:
+    """Train as configured and leave a run folder that `evaluate`, `predict --model` and `from_pretrained` read."""
+    run = train_run(load(app.experiment)(config))
+    if is_first_process(config.fit):
+        print(f"{run.folder} holds the run. Next: python -m {app.package} evaluate {run.folder}")
+
+
+def train_run(experiment: Experiment[Any]) -> Run:
+    """Train one experiment into the run folder that its configuration names; a finished run is returned as it is."""
+    config = experiment.config
+    writes = is_first_process(config.fit)
+    run = Run.create(
+        config.out,
+        config,
+        experiment.app.package,
+        experiment.prepared.manifest_hash,
+        config.resume,
+        first_process=writes,
+    )
+    torch.manual_seed(config.fit.seed)
+    network = experiment.network()
+    result = fit(experiment.task(network), network, config.fit, run.folder, resume=config.resume)
+    if writes:
+        calibration = network_rows(read_table(config.calibration)) if config.calibration else None
+        experiment.predictor(result.model, calibration).save_pretrained(run.model)
+    return run
+
+
+def open_experiment(app: App, run: Run, data: Path | None = None) -> Experiment[Any]:
+    """The experiment of a finished run, on its own prepared set or on another one.
+
+    Raises:
+        ConfigError: the settings of the run cannot be read by this version.
+        InputError: the prepared set is not there.
+    """
+    experiment_class: type[Experiment[Any]] = load(app.experiment)
+    config = load_config(experiment_class.config_class, run.config)
+    return experiment_class(config if data is None else dataclasses.replace(config, data=data))
+
+
+def evaluate(app: App, config: EvaluateConfig) -> None:
+    """Score a run and the classical models on the same rows; write predictions, metrics.json and report.html."""
+    run = Run.open(config.run, app.package)
+    own = open_experiment(app, run)
+    other = open_experiment(app, run, config.data) if config.data else None
+    scored_on, role = (own, "test") if other is None else (other, "all")
+    if other is None and own.config.split.test is None:
+        raise ConfigError(f"{run.folder} was trained on every row: nothing is held out. Give --data another set.")
+    predictor = predictor_class(app).from_pretrained(run.folder)
+    names = app.baselines if config.baselines else ()
+    tables = [
+        labelled(scored_on.predictions(predictor, role, run.outputs), NETWORK),
+        *(labelled(scored_on.baseline_predictions(own.fit_baseline(name), role), name) for name in names),
+    ]
+    protocol = (
+        f"Split {own.config.split.name!r} of the run's set, held out: {own.config.split.test!r}"
+        if other is None
+        else f"All rows of {other.prepared.manifest.title!r}; the run was trained on {own.prepared.manifest.title!r}"
+    )
+    write_results(
+        run, scored_on, concatenate(tables), protocol=protocol, resamples=config.resamples, level=config.level
+    )
+    print(f"{run.metrics}\n{run.report}")
+
+
+def export(app: App, config: ExportConfig) -> None:
+    """Write the network of a model as ONNX, after its answers have been compared with the network's own."""
+    if app.onnx_core is None:
+        raise ConfigError(f"The network of {app.name} cannot be written as ONNX.")
+    difference = predictor_class(app).from_pretrained(config.model).to_onnx(config.out)
+    print(f"{config.out}: {app.onnx_core}; largest difference to torch {difference:.1g}")
+
+
+def card(app: App, config: CardConfig) -> None:
+    """Print the card of a model, or publish a run with the figures of a cross-validation of the same recipe."""
+    predictor = predictor_class(app).from_pretrained(config.model)
+    if config.publish is None:
+        print(predictor.card.to_markdown())
+        return
+    if config.crossval is None:
+        raise ConfigError("A published card needs figures: give --crossval the folder of a cross-validation.")
+    published = publish(app, predictor, config.crossval, config.publish)
+    print(f"{config.publish} holds {published.label} with {len(published.metrics)} metrics.")
