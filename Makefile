@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-slow check format lock audit clean
+.PHONY: help demo test test-slow check format lock readme audit clean
 help:
 	@echo "make demo       shipped predictors on the sample recordings: a table and a report"
 	@echo "make test       the tests, under 12 minutes on 2 cores"
@@ -17,6 +17,7 @@ help:
 	@echo "make check      ruff, mypy, layering"
 	@echo "make format     let ruff rewrite the sources"
 	@echo "make lock       renew requirements.lock from pyproject.toml"
+	@echo "make readme     renew the generated tables of the READMEs"
 	@echo "make audit      known vulnerabilities of the locked packages"
 
 define SAY
@@ -56,6 +57,9 @@ format: $(STAMP)
 lock: $(STAMP)
 	@$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --extra dev pyproject.toml -o requirements.lock > /dev/null
+
+readme: $(STAMP)
+	@$(BIN)/python -m apps.readme
 
 audit: $(STAMP)
 	@$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock

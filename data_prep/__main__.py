@@ -64,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[0] not in VERBS:
         print(f"error: data_prep has no verb {words[0]!r}.{did_you_mean(words[0], VERBS)}", file=sys.stderr)
         return 2
+    if words[0] != "verify" and words[1:2] in (["-h"], ["--help"]):
+        return list_sources([])  # before a name is given there are no options to explain, only names
     return guarded(lambda: VERBS[words[0]](words[1:]))
 
 
@@ -75,12 +77,12 @@ usage: {PROGRAM} list
        {PROGRAM} verify DIR
        {PROGRAM} synth NAME --out DIR [--items N] [--seed S]
 
-`list` shows the names; VERB --help and `prepare NAME --help` explain the options.""")
+`list` shows the names; `prepare NAME --help` explains the options of a source.""")
 
 
 def list_sources(words: Sequence[str]) -> int:
     """Print every source with what it offers."""
-    if words and words[0] not in ("-h", "--help"):
+    if words:
         raise ConfigError(f"list takes no options, found {words[0]!r}.")
     for source in discover().values():
         verbs = [verb for verb in ("prepare", "synth") if getattr(source, verb)]
@@ -157,9 +159,6 @@ VERBS: Mapping[str, Callable[[Sequence[str]], int]] = {
 def _source(verb: str, words: Sequence[str]) -> tuple[Source, Sequence[str]]:
     """The source that the first word names, which must offer the verb, and the words after it."""
     offering = [name for name, source in discover().items() if getattr(source, verb)]
-    if words and words[0] in ("-h", "--help"):
-        print(f"usage: {PROGRAM} {verb} NAME ...; NAME is one of: {', '.join(offering)}")
-        raise SystemExit(0)
     if not words or words[0].startswith("-"):
         raise ConfigError(f"{verb} needs the name of a source first: {', '.join(offering)}.")
     source = find_source(words[0])

@@ -1,1 +1,1 @@
-"""What every app is made of: contract, prepared sets, training, evaluation, predictors. Knows no app and no data set."""
+"""What apps are made of: contract, prepared sets, training, evaluation, predictors. Knows no app and no data set."""

@@ -115,14 +115,11 @@ def parse_config(
     parser.add_class_arguments(config_class, skip=set(positional), fail_untyped=True)
     words = _resolve_presets(list(argv), presets)
     try:
-        values = vars(parser.instantiate(parser.parse_args(words)))
+        found = parser.instantiate(parser.parse_args(words))
     except jsonargparse.ArgumentError as error:
         raise ConfigError(_one_line(str(error), _known_keys(config_class))) from error
-    values.pop("config", None)
-    for name in positional:
-        if isinstance(values[name], list):
-            values[name] = tuple(values[name])
-    return config_class(**values)
+    values = {field.name: found[field.name] for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
+    return config_class(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
 
 def load_config(config_class: type[Config], path: Path) -> Config:

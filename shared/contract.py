@@ -17,7 +17,7 @@ from typing import Any
 
 from shared.errors import ConfigError, did_you_mean
 
-__all__ = ["COMMON_VERBS", "App", "Verb", "discover", "find_app", "load", "verbs_of"]
+__all__ = ["COMMON_VERBS", "App", "Verb", "discover", "find_app", "load", "training_verbs", "verbs_of"]
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ COMMON_VERBS: Mapping[str, Verb] = {
         "score a run and all baselines on the same held-out rows; write metrics.json and report.html",
         ("run",),
     ),
+    "predict": Verb("shared.verbs:predict", "shared.verb_config:PredictConfig", "answer for each file", ("files",)),
     "export": Verb(
         "shared.verbs:export", "shared.verb_config:ExportConfig", "write the network as ONNX and check its answers"
     ),
@@ -93,9 +94,25 @@ COMMON_VERBS: Mapping[str, Verb] = {
         "shared.verbs:card", "shared.verb_config:CardConfig", "show a model card, or publish a run with its figures"
     ),
 }
-"""Verbs that are the same everywhere. `train`, `crossval`, `search` and `predict` have settings of each app's own."""
+"""Verbs that are the same everywhere, unless an app replaces them; `train`, `crossval` and `search` have settings of
+each app's own."""
 
 ALIASES: Mapping[str, str] = {"eval": "evaluate"}
+
+
+def training_verbs(module: str) -> dict[str, Verb]:
+    """`train` and `crossval` as the suite runs them, with an app's own settings.
+
+    Args:
+        module: dotted module with the dataclasses `TrainConfig` (a `BaseTrainConfig`) and `CrossvalConfig` (the same
+            with `CrossvalSettings`).
+    """
+    return {
+        "train": Verb("shared.verbs:train", f"{module}:TrainConfig", "train the network on a prepared set"),
+        "crossval": Verb(
+            "shared.crossval:crossval", f"{module}:CrossvalConfig", "hold out every fold in turn, with several seeds"
+        ),
+    }
 
 
 def verbs_of(app: App) -> dict[str, Verb]:

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from shared.contract import App, load
 from shared.errors import ConfigError
+from shared.evaluation import models_of
 from shared.experiment import Experiment
 from shared.grid import run_grid
 from shared.metrics import Metric
@@ -47,12 +49,11 @@ def crossval(app: App, config: Any) -> None:
     done = run_grid(cells, partial(_score_cell, app, training), run.folder / "cells", workers=config.workers)
     table = concatenate([read_table(cell.folder / PREDICTIONS) for cell in done])
     experiment = load(app.experiment)(training)
-    metric = next(metric for metric in experiment.metrics if metric.name == app.primary_metric)
     protocol = (
         f"Out of fold on split {config.split.name!r}, {len(folds)} folds, {len(config.seeds)} seeds; "
         "thresholds and epochs fixed beforehand"
     )
-    spread = fold_spread(metric, experiment.scored(table))
+    spread = fold_spread(experiment.primary_metric(), experiment.scored(table))
     write_results(run, experiment, table, protocol=protocol, extra={"folds": spread})
     print(f"{run.metrics}\n{run.report}")
 
@@ -84,20 +85,22 @@ def fold_spread(metric: Metric, table: Table) -> dict[str, Any]:
     Args:
         metric: of the rows of one fold, model and seed.
         table: with the columns model, fold and seed.
+
+    Returns:
+        Plain JSON. A fold in which the metric is undefined has None, and is left out of the means.
     """
     spread: dict[str, Any] = {}
-    for model in dict.fromkeys(table["model"].tolist()):
-        rows = take(table, table["model"] == model)
+    for model, rows in models_of(table).items():
         folds, seeds = np.unique(rows["fold"]).tolist(), np.unique(rows["seed"]).tolist()
         values = np.array([[_value(metric, rows, fold, seed) for fold in folds] for seed in seeds])
-        per_fold = values.mean(axis=0)
+        per_fold, per_seed = [_mean(column) for column in values.T], [_mean(row) for row in values]
         spread[model] = {
             "metric": metric.name,
-            "mean": float(per_fold.mean()),
-            "sd over folds": float(per_fold.std(ddof=1)) if len(folds) > 1 else 0.0,
-            "sd over seeds": float(values.mean(axis=1).std(ddof=1)) if len(seeds) > 1 else 0.0,
-            "per fold": _named(folds, per_fold.tolist()),
-            "per seed": _named(seeds, values.mean(axis=1).tolist()),
+            "mean": _or_none(_mean(np.array(per_fold))),
+            "sd over folds": _deviation(per_fold),
+            "sd over seeds": _deviation(per_seed),
+            "per fold": {str(fold): _or_none(value) for fold, value in zip(folds, per_fold, strict=True)},
+            "per seed": {str(seed): _or_none(value) for seed, value in zip(seeds, per_seed, strict=True)},
         }
     return spread
 
@@ -106,5 +109,18 @@ def _value(metric: Metric, rows: Table, fold: Any, seed: Any) -> float:
     return metric(take(rows, (rows["fold"] == fold) & (rows["seed"] == seed)))
 
 
-def _named(names: Sequence[Any], values: Sequence[float]) -> dict[str, float]:
-    return {str(name): value for name, value in zip(names, values, strict=True)}
+def _mean(values: npt.NDArray[np.float64]) -> float:
+    """The mean of what is defined, NaN where nothing is."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """The standard deviation of what is defined; 0 where that is one value or none."""
+    defined = np.array([value for value in values if not np.isnan(value)])
+    return float(defined.std(ddof=1)) if len(defined) > 1 else 0.0
+
+
+def _or_none(value: float) -> float | None:
+    """A value as JSON can hold it."""
+    return None if np.isnan(value) else value

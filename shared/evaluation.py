@@ -89,11 +89,7 @@ def summarise(
     entries = {
         name: {
             "n_rows": _count(rows, key),
-            "metrics": {
-                metric.name: drawn[name].mean[metric.name].interval(level).to_dict()
-                | {"n_rows": _count(metric.rows(rows), key)}
-                for metric in metrics
-            },
+            "metrics": {m.name: drawn[name].stated(m, level, _count(m.rows(rows), key)) for m in metrics},
             "differences": {} if name == reference else drawn[name].minus(drawn[reference], level),
             "groups": drawn[name].by_group(ranking, group, weight),
             "repeats": drawn[name].singly(),
@@ -120,6 +116,9 @@ class _DrawnModel:
     ) -> Self:
         single = {metric.name: [draw(metric, rows) for rows in trainings.values()] for metric in metrics}
         return cls(trainings, single, {name: average(parts) for name, parts in single.items()})
+
+    def stated(self, metric: Metric, level: float, rows: int) -> dict[str, Any]:
+        return {**self.mean[metric.name].interval(level).to_dict(), "n_rows": rows}
 
     def minus(self, reference: Self, level: float) -> dict[str, dict[str, Any]]:
         return {name: difference(mean, reference.mean[name], level).to_dict() for name, mean in self.mean.items()}

@@ -8,19 +8,25 @@ it never writes a loop, a run folder, a bootstrap or a page.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from torch import nn
 
-from shared.contract import App
+from shared.card import Card
+from shared.contract import App, as_plain
 from shared.fit import Task
 from shared.metrics import Metric
 from shared.predictor import Predictor
 from shared.prepared import PreparedSet
 from shared.report import Section
+from shared.splits import role_values, roles
 from shared.table import Table
 from shared.verb_config import BaseTrainConfig
 
@@ -33,20 +39,34 @@ class Experiment(ABC, Generic[Config]):
     """Base of every app's experiment.
 
     Roles are "train", "validation" and "test", as the configured split says; "all" means the whole set, whatever the
-    split. What a role selects (rows of an index, a filter on a stream) only the subclass knows.
+    split. A role selects rows of the index (`rows`) or of a streamed table (`where`), as the app's data are.
     """
 
     app: ClassVar[App]
     config_class: ClassVar[type]
     metrics: ClassVar[Sequence[Metric]]
     item_columns: ClassVar[tuple[str, ...]] = ("item",)
-    """Columns that name a scored row, by which two models' rows are paired."""
+    """Columns that name what was scored, by one row (a window) or by several (an image's detections)."""
     published_columns: ClassVar[tuple[str, ...]] = ()
-    """Columns of the out-of-fold predictions that may be shipped with a model; the metrics need no others."""
+    """Columns of the out-of-fold predictions that are shipped with a model: those the metrics need, and what else may
+    be seen. A number for each item, the resampling unit and the seed are always among them."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.prepared = PreparedSet(config.data)
+
+    @cached_property
+    def rows(self) -> Mapping[str, npt.NDArray[np.integer[Any]]]:
+        """Row numbers of each role, where the split deals the items of the index."""
+        split = self.prepared.split(self.config.split.name)
+        return {**roles(split, self.prepared.index, self.config.split), "all": np.arange(len(self.prepared))}
+
+    def where(self, role: str) -> tuple[str, tuple[str, ...]] | None:
+        """The rows of a role as `TableField.batches(where=...)` takes them, where the split deals a streamed table."""
+        if role == "all":
+            return None
+        split = self.prepared.split(self.config.split.name)
+        return split.column, role_values(split, self.config.split)[role]
 
     @abstractmethod
     def network(self) -> nn.Module:
@@ -84,24 +104,48 @@ class Experiment(ABC, Generic[Config]):
         """Score the rows of a role with what `fit_baseline` returned; the columns are those of `predictions`."""
         raise TypeError(f"{type(self).__name__} declares no classical models.")
 
+    @classmethod
+    def primary_metric(cls) -> Metric:
+        """The metric that the app ranks models by."""
+        return next(metric for metric in cls.metrics if metric.name == cls.app.primary_metric)
+
     @staticmethod
     def scored(table: Table) -> Table:
         """The rows of a prediction table that the metrics count; the others are only reported."""
         return table
 
     def data_entry(self) -> dict[str, Any]:
-        """The prepared set as a model card names it, with the number of groups the split knows."""
+        """The prepared set as a model card names it: its items, or the rows of its tables where it has none."""
         manifest = self.prepared.manifest
         index = self.prepared.index
+        tables = [self.prepared.table(spec.name) for spec in manifest.of_kind("table")]
         return {
             "name": manifest.name,
             "source": manifest.source,
             "licence": manifest.licence,
             "manifest_hash": self.prepared.manifest_hash,
             "synthetic": manifest.synthetic,
-            "n_items": manifest.n_items,
+            "n_items": manifest.n_items or sum(table.count() for table in tables),
             "groups": {group: len(set(index[group].tolist())) for group in manifest.groups if group in index},
         }
+
+    def run_card(self, **described: Any) -> Card:
+        """The card of a fresh training: what every run states, and what the app says of its model.
+
+        Args:
+            described: fields of `Card`, "input" and "network" among them.
+        """
+        split = self.config.split
+        stated = {
+            "app": self.app.package,
+            "name": "run",
+            "title": self.app.title,
+            "created": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+            "recipe": as_plain(self.config),
+            "data": (self.data_entry(),),
+            "protocol": f"trained on split {split.name!r}, held out: {split.test}; not yet scored",
+        }
+        return Card(**{**stated, **described})
 
     def sections(self, table: Table, summary: Mapping[str, Any]) -> list[Section]:
         """What the field expects in the report beyond the common part; `table` holds the models in column "model"."""

@@ -23,7 +23,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from shared.calibrate import reliability as reliability_bins
 from shared.table import Table, require
 
-__all__ = ["COLOURS", "confusion", "curve", "per_group_bars", "reliability", "roc_pr", "to_svg"]
+__all__ = ["COLOURS", "confusion", "curve", "per_group_bars", "reliability", "roc_pr", "strip", "to_svg"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -219,6 +219,22 @@ def curve(
                 axes.fill_between(x, *bands[name], color=colour, alpha=0.2, linewidth=0)
         if len(lines) > 1:
             axes.legend()
+    return figure
+
+
+def strip(x: npt.ArrayLike, y: npt.ArrayLike, x_label: str, y_label: str) -> Figure:
+    """One signal over time, wide and low, as a strip of paper shows it.
+
+    Args:
+        x: (n,) times.
+        y: (n,) values.
+        x_label: with the unit.
+        y_label: with the unit.
+    """
+    with _style():
+        figure, axes = _panel(x_label, y_label, height=1.5)
+        axes.plot(x, y, color=COLOURS[0], linewidth=0.9)
+        axes.margins(x=0)
     return figure
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import yaml
 
-from shared.atomic import read_json, sha256_of
+from shared.atomic import read_json, sha256_of, write_json
 from shared.card import Card
 from shared.contract import App, load
 from shared.errors import ConfigError
@@ -22,12 +23,18 @@ from shared.evaluation import summarise
 from shared.predictor import Predictor
 from shared.results import NETWORK, labelled, network_rows
 from shared.run import Run
-from shared.table import Table, n_rows, read_table, take, write_table
+from shared.table import Table, read_table, require, take, write_table
 
-__all__ = ["OUT_OF_FOLD", "card_metrics", "publish"]
+__all__ = ["CROSSVAL", "OUT_OF_FOLD", "card_metrics", "publish"]
 
 OUT_OF_FOLD = "oof.parquet"
 """Out-of-fold predictions beside the card: the columns an app may publish, and no others."""
+
+CROSSVAL = "crossval.json"
+"""Figures of the network and of all classical models on the same held-out rows."""
+
+ITEM = "item"
+"""Column of those predictions that numbers what was scored."""
 
 _FREE_TO_DIFFER = ("out", "data", "split", "resume", "calibration")
 """Settings of a recipe that differ between the folds and the shipped training by nature."""
@@ -75,30 +82,42 @@ def publish(app: App, predictor: Predictor, crossval: Path, out: Path) -> Card:
     )
     card = predictor.save_pretrained(out)
     staged.replace(out / OUT_OF_FOLD)
+    write_json(out / CROSSVAL, read_json(run.metrics))
     return card
 
 
 def out_of_fold(app: App, table: Table) -> Table:
-    """The columns an app may publish, with items numbered by nothing that leads back to a place in a recording."""
-    columns = load(app.experiment).published_columns
-    order = np.lexsort((table["probability"], table["seed"])) if "probability" in table else np.arange(n_rows(table))
-    table = take(table, order)
-    _, item = np.unique(table["item"].astype(str), return_inverse=True)
-    first_seen = {code: number for number, code in enumerate(dict.fromkeys(item.tolist()))}
-    numbers = np.array([first_seen[code] for code in item.tolist()], dtype=np.int32)
-    return {"item": numbers, **{name: table[name] for name in columns}}
+    """The columns an app may publish, with items as numbers.
+
+    Rows are sorted by what they hold, and items numbered as they then come, so that neither leads back to a place in a
+    recording.
+    """
+    experiment = load(app.experiment)
+    names = dict.fromkeys((*experiment.published_columns, app.resampling_unit, "seed"))
+    require(table, *experiment.item_columns, *names)
+    table = take(table, np.lexsort([_codes(table[name]) for name in names]))
+    first_seen: dict[tuple[Any, ...], int] = {}
+    keys = zip(*(table[column].tolist() for column in experiment.item_columns), strict=True)
+    numbers = [first_seen.setdefault(key, len(first_seen)) for key in keys]
+    return {ITEM: np.array(numbers, dtype=np.int32), **{name: table[name] for name in names}}
+
+
+def _codes(column: npt.NDArray[np.generic]) -> npt.NDArray[np.intp]:
+    """The rank of each value of a column of numbers or text among its distinct ones; missing text comes first."""
+    comparable = column if column.dtype.kind != "O" else np.array(["" if v is None else str(v) for v in column])
+    return np.unique(comparable, return_inverse=True)[1]
 
 
 def card_metrics(app: App, table: Table) -> dict[str, Mapping[str, Any]]:
-    """Every metric of the app with its interval, from out-of-fold predictions: what a card states."""
+    """Every metric of the app with its interval, from published out-of-fold predictions: what a card states."""
     experiment = load(app.experiment)
     summary = summarise(
         labelled(experiment.scored(table), NETWORK),
         experiment.metrics,
         group=app.resampling_unit,
         reference=NETWORK,
-        key=("item",),
-        repeats="seed" if "seed" in table else None,
+        key=(ITEM,),
+        repeats="seed",
         primary=app.primary_metric,
     )
     return summary["models"][NETWORK]["metrics"]

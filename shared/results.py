@@ -11,6 +11,7 @@ from shared.atomic import write_json
 from shared.evaluation import result_tables, summarise
 from shared.experiment import Experiment
 from shared.figures import per_group_bars
+from shared.metrics import Metric
 from shared.report import ReportFigure, ReportTable, Section, render
 from shared.run import Run
 from shared.table import Table, n_rows, require, take, write_table
@@ -93,39 +94,39 @@ def write_results(
 
 def _common_section(experiment: Experiment[Any], summary: Mapping[str, Any]) -> Section:
     """Metrics of all models, and the primary one by group."""
-    app = experiment.app
-    bars = per_group_bars(summary["models"][NETWORK]["groups"], f"{app.primary_metric} by {app.resampling_unit}")
     tables = result_tables(summary, experiment.metrics)
     if "folds" in summary:
-        tables.append(_spread_table(summary["folds"]))
-    return Section(
-        "Results",
-        tables=tables,
-        figures=[
-            ReportFigure(
-                bars,
-                f"The network's {app.primary_metric} for each {app.resampling_unit}, lowest first.",
-                f"Bars of the {app.primary_metric} by {app.resampling_unit}.",
-            )
-        ],
-    )
+        tables.append(_spread_table(summary["folds"], experiment.primary_metric()))
+    return Section("Results", tables=tables, figures=_group_bars(experiment, summary))
 
 
-def _spread_table(folds: Mapping[str, Any]) -> ReportTable:
+def _group_bars(experiment: Experiment[Any], summary: Mapping[str, Any]) -> list[ReportFigure]:
+    """The primary metric of each group, unless most groups are too one-sided to have one."""
+    values = summary["models"][NETWORK]["groups"]
+    if 2 * sum(value is not None for value in values.values()) < len(values):
+        return []
+    name = f"{summary['primary']} by {summary['group']}"
+    figure = per_group_bars(values, name)
+    return [ReportFigure(figure, f"The network's {name}, lowest first.", f"Bars of the {name}.")]
+
+
+def _spread_table(folds: Mapping[str, Any], metric: Metric) -> ReportTable:
     """Mean over held-out folds, with what folds and seeds add to it."""
+    columns = ("mean", "sd over folds", "sd over seeds")
     rows = [
         (
             name,
-            f"{100 * spread['mean']:.2f}",
-            f"{100 * spread['sd over folds']:.2f}",
-            f"{100 * spread['sd over seeds']:.2f}",
-            ", ".join(f"{100 * value:.1f}" for value in spread["per fold"].values()),
+            *(_fine(metric, spread[column]) for column in columns),
+            ", ".join(metric.format(value) for value in spread["per fold"].values()),
         )
         for name, spread in folds.items()
     ]
-    metric = next(iter(folds.values()))["metric"]
-    return ReportTable(
-        f"Mean over held-out folds of the {metric}, in percent",
-        ("model", "mean", "sd over folds", "sd over seeds", "each fold"),
-        rows,
-    )
+    unit = ", in percent" if metric.percent else ""
+    return ReportTable(f"Mean over held-out folds of the {metric.name}{unit}", ("model", *columns, "each fold"), rows)
+
+
+def _fine(metric: Metric, value: float | None) -> str:
+    """A value with one digit more than the metric's own format: a mean over folds moves less than a fold."""
+    if value is None:
+        return metric.format(None)
+    return f"{100 * value:.2f}" if metric.percent else f"{value:.4f}"

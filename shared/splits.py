@@ -225,8 +225,9 @@ def roles(split: Split, index: Table, config: SplitConfig) -> dict[str, npt.NDAr
         ConfigError: `config` names a fold or role that the split has not, or leaves nothing to train on.
         InputError: the split does not assign a value of the index.
     """
+    role_folds = _role_folds(split, config)
     dealt = split.of(index).tolist()
     return {
         role: np.array([row for row, fold in enumerate(dealt) if fold in folds], dtype=np.int64)
-        for role, folds in _role_folds(split, config).items()
+        for role, folds in role_folds.items()
     }

@@ -234,6 +234,8 @@ def _if_settled(
 
 
 def _recorded(body: Callable[[Trial], float], trial: Trial) -> float:
+    # Optuna's thread writes the first sign of life a little later; a process killed before would never count as dead.
+    trial.storage.record_heartbeat(trial._trial_id)
     trial.set_user_attr("started", True)
     try:
         return body(trial)

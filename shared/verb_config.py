@@ -8,7 +8,7 @@ from pathlib import Path
 from shared.fit_config import FitConfig
 from shared.split_config import SplitConfig
 
-__all__ = ["BaseTrainConfig", "CardConfig", "CrossvalSettings", "EvaluateConfig", "ExportConfig"]
+__all__ = ["BaseTrainConfig", "CardConfig", "CrossvalSettings", "EvaluateConfig", "ExportConfig", "PredictConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,18 @@ class EvaluateConfig:
     """Bootstrap resamples of each interval."""
     level: float = 0.95
     """Coverage of the intervals."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictConfig:
+    """Settings of `predict`; an app whose files need more to be read extends them and brings a verb of its own."""
+
+    files: tuple[Path, ...]
+    """Files to answer for, each an input of the app's predictor."""
+    model: str | None = None
+    """Name of a shipped model, or a run or model folder; by default the app's best."""
+    json: bool = False
+    """Print one JSON object a line instead of text."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,10 @@
-"""`train`, `evaluate`, `export` and `card`, the same for every app."""
+"""`train`, `evaluate`, `predict`, `export` and `card`, the same for every app."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,9 @@ from shared.publish import publish
 from shared.results import NETWORK, labelled, network_rows, write_results
 from shared.run import Run
 from shared.table import concatenate, read_table
-from shared.verb_config import BaseTrainConfig, CardConfig, EvaluateConfig, ExportConfig
+from shared.verb_config import BaseTrainConfig, CardConfig, EvaluateConfig, ExportConfig, PredictConfig
 
-__all__ = ["card", "evaluate", "export", "open_experiment", "predictor_class", "train", "train_run"]
+__all__ = ["card", "evaluate", "export", "open_experiment", "predict", "predictor_class", "train", "train_run"]
 
 
 def predictor_class(app: App) -> type[Predictor]:
@@ -64,7 +66,7 @@ def open_experiment(app: App, run: Run, data: Path | None = None) -> Experiment[
         InputError: the prepared set is not there.
     """
     experiment_class: type[Experiment[Any]] = load(app.experiment)
-    config = load_config(experiment_class.config_class, run.config)
+    config: BaseTrainConfig = load_config(experiment_class.config_class, run.config)
     return experiment_class(config if data is None else dataclasses.replace(config, data=data))
 
 
@@ -91,6 +93,20 @@ def evaluate(app: App, config: EvaluateConfig) -> None:
         run, scored_on, concatenate(tables), protocol=protocol, resamples=config.resamples, level=config.level
     )
     print(f"{run.metrics}\n{run.report}")
+
+
+def predict(app: App, config: PredictConfig) -> None:
+    """Answer for each file: one JSON object, or one line of text."""
+    predictor = predictor_class(app).from_pretrained(config.model)
+    for path in config.files:
+        answer = {"file": str(path), **predictor.predict(path).to_dict()}
+        print(json.dumps(answer) if config.json else _as_text(answer))
+
+
+def _as_text(answer: Mapping[str, Any]) -> str:
+    """An answer as a person reads it: what is missing is left out, of a list its length is told."""
+    told = {name: f"{len(value)} values" if isinstance(value, list) else value for name, value in answer.items()}
+    return "  ".join(f"{name}: {value}" for name, value in told.items() if value is not None)
 
 
 def export(app: App, config: ExportConfig) -> None:

@@ -92,16 +92,16 @@ def _words(sequence: bytes) -> int:
 def sample_entropy(window: Window) -> tuple[float]:
     """Sample entropy for templates of 2 samples and a tolerance of 0.2 standard deviations.
 
-    Richman, Moorman, Am J Physiol Heart Circ Physiol 278:H2039-H2049, 2000: -ln(A / B), the odds that two templates of
-    2 samples that agree also agree in the next; counts of zero are taken as one. Which samples agree is one boolean
-    matrix, and templates are its shifted copies: ten times faster than distances between templates.
+    Richman, Moorman, Am J Physiol Heart Circ Physiol 278:H2039-H2049, 2000: -ln(A / B), where B pairs of templates of
+    2 samples agree and A of them also in the next sample; a count of zero is taken as one. Which samples agree is one
+    boolean matrix, and templates are its shifted copies: ten times faster than distances between templates.
     """
-    values = window.astype(np.float32)
+    values = (window - window.mean()).astype(np.float32)
     distance = values[:, None] - values
     np.abs(distance, out=distance)
     near = distance <= np.float32(TOLERANCE * window.std())
     templates = len(window) - TEMPLATE
     shorter = near[:templates, :templates] & near[1:-1, 1:-1]
     longer = shorter & near[TEMPLATE:, TEMPLATE:]
-    agree, still_agree = (max((np.count_nonzero(pairs) - templates) // 2, 1) for pairs in (shorter, longer))
-    return (math.log(agree / still_agree),)
+    agree, still_agree = ((int(np.count_nonzero(pairs)) - templates) // 2 for pairs in (shorter, longer))
+    return (math.log(max(agree, 1) / max(still_agree, 1)),)

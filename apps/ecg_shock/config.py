@@ -33,7 +33,7 @@ class DrawConfig:
     batches: int = 30
     """Batches in an epoch."""
     patient_power: float = 0.5
-    """A window is drawn with weight (windows of its patient and side) ** -power: 0 all windows alike, 1 all patients."""
+    """Weight of a window is (windows of its patient and side) ** -power: 0 makes windows alike, 1 patients."""
     irregular_vt: bool = True
     """Learn irregular rhythms under a VT label as shock (they are mostly unmarked VF); they are never scored."""
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
+from apps.ecg_shock.measure import SAMPLING_RATE
 from shared.errors import InputError
 from shared.prepared import PreparedSet
 from shared.table import require
@@ -20,14 +21,12 @@ __all__ = [
     "ShockWindows",
     "bridge_missing",
     "preprocess",
-    "scored_rows",
+    "has_verdict",
     "training_rows",
 ]
 
 Samples = npt.NDArray[np.floating]
 
-SAMPLING_RATE = 125.0
-"""Rate of the network's input in Hz (Krasteva et al. 2020)."""
 BAND_HZ = (0.5, 30.0)
 """Pass band: below lies baseline wander, above mains and most muscle noise."""
 MIN_RATE = 75.0
@@ -149,6 +148,6 @@ def training_rows(
     return rows[target >= 0], target[target >= 0]
 
 
-def scored_rows(target: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
+def has_verdict(target: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
     """Where a row counts in sensitivity and specificity: its class has a verdict (target 0 or 1)."""
-    return np.asarray(target) >= 0
+    return np.asarray(target, dtype=np.int64) >= 0

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from apps.ecg_shock.data import SAMPLING_RATE, preprocess
 from apps.ecg_shock.predict import ShockAdvisor, ShockDecision
 from apps.ecg_shock.window import EcgWindow, read_window
 from shared.demo import DemoPart, DemoRow
-from shared.figures import panels
+from shared.figures import strip
 from shared.report import ReportFigure, ReportTable, Section
 
 __all__ = ["SAMPLES", "demo"]
@@ -50,12 +49,10 @@ def demo() -> DemoPart:
         ],
         "The excerpts are of patients the shipped weights were trained on: they show the software, not its accuracy.",
     )
-    figure = ReportFigure(
-        _strips(windows, decisions),
-        "The excerpts as the network sees them: 0.5-30 Hz, 125 Hz, in mV.",
-        "Six ECG strips of 5 s with the advice on each.",
+    figures = [_strip(window, row) for window, row in zip(windows, rows, strict=True)]
+    return DemoPart(
+        rows, Section("Shock advice", [f"Model: {advisor.card.label}. Not a medical device."], [table], figures)
     )
-    return DemoPart(rows, Section("Shock advice", [f"Model: {advisor.card.label}."], [table], [figure]))
 
 
 def _timed(advisor: ShockAdvisor, window: EcgWindow) -> tuple[ShockDecision, float]:
@@ -74,10 +71,11 @@ def _answer(decision: ShockDecision) -> str:
     return f"undecided ({decision.reason})" if decision.reason else decision.advice
 
 
-def _strips(windows: list[EcgWindow], decisions: list[ShockDecision]) -> Figure:
-    figure, axes = panels(len(windows), "s", "mV")
-    for panel, window, decision, name in zip(axes, windows, decisions, SAMPLES, strict=True):
-        ecg = preprocess(window.ecg, window.sampling_rate)
-        panel.plot(np.arange(len(ecg)) / SAMPLING_RATE, ecg, linewidth=0.9)
-        panel.set_title(f"{name.replace('_', ' ')}: {decision.advice}", loc="left", fontsize="medium")
-    return figure
+def _strip(window: EcgWindow, row: DemoRow) -> ReportFigure:
+    """The excerpt as the network sees it."""
+    ecg = preprocess(window.ecg, window.sampling_rate)
+    return ReportFigure(
+        strip(np.arange(len(ecg)) / SAMPLING_RATE, ecg, "s", "mV"),
+        f"{row.sample}: {row.answer}",
+        f"ECG strip of {WINDOW_S:g} s labelled {row.expected}; advice: {row.answer}.",
+    )

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from apps.ecg_shock.baselines import baselines
-from apps.ecg_shock.data import ShockWindows
+from apps.ecg_shock.data import ShockWindows, has_verdict
 from apps.ecg_shock.features import features_of
 from apps.ecg_shock.predict import ShockAdvisor
 from apps.ecg_shock.window import EcgWindow
@@ -101,4 +101,4 @@ def baseline_decisions(fitted: Baseline, windows: ShockWindows, rows: Rows) -> T
 
 def scored(table: Table) -> Table:
     """The windows whose class has a verdict."""
-    return take(table, table["target"] >= 0)
+    return take(table, has_verdict(table["target"]))

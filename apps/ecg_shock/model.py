@@ -61,6 +61,7 @@ class ShockNet(nn.Module):
                 f"The network needs 1 to 7 blocks with one filter count and one kernel length each, all positive; "
                 f"found filters {tuple(filters)} and kernels {tuple(kernels)}."
             )
+        self.filters, self.kernels = tuple(filters), tuple(kernels)
         channels = [1, *filters[:-1]]
         self.blocks = nn.ModuleList(
             ConvBlock(c, f, k, dropout) for c, f, k in zip(channels, filters, kernels, strict=True)
@@ -92,8 +93,8 @@ class ShockNet(nn.Module):
     def multiply_accumulates(self, samples: int = 625) -> int:
         """Multiplications with addition for one window of `samples` (1 548 505 for the paper's optimum at 5 s)."""
         total = self.dense.in_features
-        for block in self.blocks:
-            conv = block.conv  # type: ignore[union-attr]
-            total += samples * conv.in_channels * conv.out_channels * conv.kernel_size[0]
-            samples //= 2
+        channels = 1
+        for filters, kernel in zip(self.filters, self.kernels, strict=True):
+            total += samples * channels * filters * kernel
+            channels, samples = filters, samples // 2
         return total

@@ -20,7 +20,7 @@ from apps.ecg_shock.model import ShockNet
 from apps.ecg_shock.signal_quality import fault
 from apps.ecg_shock.window import LONGEST_S, EcgWindow, Source, check_length, read_window
 from shared.abstention import Abstention, Evidence
-from shared.calibrate import calibrator_from_dict
+from shared.calibrate import Identity, calibrator_from_dict
 from shared.card import Card
 from shared.contract import App
 from shared.errors import InputError
@@ -63,7 +63,7 @@ class ShockAdvisor(Predictor):
 
     def __init__(self, card: Card, network: nn.Module, *, arrays: Arrays | None = None) -> None:
         super().__init__(card, network, arrays=arrays)
-        self.calibrator = calibrator_from_dict(card.calibration)
+        self.calibrator = calibrator_from_dict(card.calibration) if card.calibration else Identity()
         self.abstention = Abstention.from_dict(card.abstention)
         self.familiar = FeatureDistance.from_state(self.arrays["ood"]) if "ood" in self.arrays else None
         self.threshold = 0.5 if card.threshold is None else card.threshold

@@ -6,11 +6,12 @@ import numpy as np
 
 from apps.ecg_shock.evaluate import scored
 from shared.evaluation import models_of
-from shared.metrics.binary import SENSITIVITY, SPECIFICITY
-from shared.report import ReportTable, Section
+from shared.figures import per_group_bars
+from shared.metrics.binary import ACCURACY, SENSITIVITY, SPECIFICITY
+from shared.report import ReportFigure, ReportTable, Section
 from shared.results import NETWORK, network_rows
 from shared.sections import binary_section
-from shared.stats import clopper_pearson
+from shared.stats import clopper_pearson, per_group
 from shared.table import Table, take
 
 __all__ = ["CLASSES", "sections"]
@@ -33,7 +34,7 @@ CLASSES = {
 
 
 def sections(table: Table) -> list[Section]:
-    """What the field asks beyond the common figures, of a prediction table: how the models rank, and what the network advised."""
+    """What the field asks beyond the common figures: how the models rank, and what the network advised on what."""
     rows = network_rows(table)
     return [
         binary_section(models_of(scored(table)), NETWORK, ("no shock", "shock")),
@@ -53,13 +54,13 @@ def sections(table: Table) -> list[Section]:
                 _share_table("Advice by rhythm label, scored windows", "rhythm", scored(rows), "rhythm"),
             ],
         ),
-        Section("Patients with the most errors", [_patients_sentence(scored(rows))], [_patient_table(scored(rows))]),
+        _patient_section(scored(rows)),
         Section("Withheld advice", [_withheld_sentence(rows)], [_withheld_table(rows)]),
     ]
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f}" if np.isfinite(share) else "–"
+    return SENSITIVITY.format(share)
 
 
 def _windows(rows: Table) -> str:
@@ -122,6 +123,16 @@ def _errors_by_patient(rows: Table) -> list[tuple[str, int, int]]:
     return sorted(((name, n, int(errors)) for name, n, errors in count), key=lambda line: -line[2])
 
 
+def _patient_section(rows: Table) -> Section:
+    accuracy = per_group(ACCURACY, rows, "patient")
+    bars = ReportFigure(
+        per_group_bars(accuracy, "share of right decisions"),
+        "Right decisions of each patient's scored windows, lowest first.",
+        f"Bars by patient; the mean over {len(accuracy)} patients is {100 * np.mean(list(accuracy.values())):.1f} %.",
+    )
+    return Section("Patient by patient", [_patients_sentence(rows)], [_patient_table(rows)], [bars])
+
+
 def _patients_sentence(rows: Table) -> str:
     ranked = _errors_by_patient(rows)
     total = sum(errors for *_, errors in ranked)
@@ -140,8 +151,9 @@ def _withheld_sentence(rows: Table) -> str:
     inside = scored(take(rows, ~rows["undecided"].astype(bool)))
     share = float(scored(rows)["undecided"].mean())
     return (
-        f"{share:.1%} of the scored windows are undecided. On the others sensitivity is {_percent(SENSITIVITY(inside))} % "
-        f"and specificity {_percent(SPECIFICITY(inside))} %; the figures above count every window."
+        f"{share:.1%} of the scored windows are undecided. On the others sensitivity is "
+        f"{_percent(SENSITIVITY(inside))} % and specificity {_percent(SPECIFICITY(inside))} %; the figures above count "
+        "every window."
     )
 
 

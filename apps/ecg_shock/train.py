@@ -18,7 +18,7 @@ from torch.optim import Adam, Optimizer
 from apps.ecg_shock import evaluate, rhythm_report
 from apps.ecg_shock.app import APP
 from apps.ecg_shock.config import DrawConfig, TrainConfig
-from apps.ecg_shock.data import ShockWindows, training_rows, windows_of
+from apps.ecg_shock.data import ShockWindows, has_verdict, training_rows, windows_of
 from apps.ecg_shock.model import ShockNet
 from apps.ecg_shock.predict import ShockAdvisor
 from shared.abstention import Abstention, FarFromTraining, ProbabilityBand
@@ -172,16 +172,15 @@ class ShockExperiment(Experiment[TrainConfig]):
         """Temperature, fitted with both labels alike heavy, so that a probability stands at even odds."""
         if table is not None:
             require(table, "logit", "target")
-            logit, target = table["logit"][table["target"] >= 0], table["target"][table["target"] >= 0]
-        elif len(self.rows["validation"]):
-            rows = self.rows["validation"]
-            rows = rows[self.windows.index["target"][rows] >= 0]
+            logit, target = table["logit"], table["target"]
+        elif len(rows := self.rows["validation"]):
             outputs = bare.forward_items([(torch.from_numpy(self.windows.read(row))[None],) for row in rows])
             logit, target = np.array([float(z) for z, _ in outputs]), self.windows.index["target"][rows]
         else:
             return Identity()
-        share = np.bincount(target.astype(np.int64), minlength=2) / len(target)
-        return Temperature.fit(logit, target, weights=0.5 / share[target.astype(np.int64)])
+        counted = has_verdict(target)
+        logit, label = logit[counted], target[counted].astype(np.int64)
+        return Temperature.fit(logit, label, weights=0.5 / (np.bincount(label, minlength=2) / len(label))[label])
 
     def _card(self, network: nn.Module, calibrator: Calibrator, rules: Abstention) -> Card:
         rows, _ = self.learnt("train")

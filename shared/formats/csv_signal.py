@@ -23,7 +23,7 @@ __all__ = ["Columns", "read_columns"]
 _TIME = re.compile(r"(elapsed[ _]?)?(time|timestamp|seconds|sec|t)[ _]*[\[(]?(s|sec|seconds|ms|us|µs|min)?[\])]?", re.I)
 _COUNTER = re.compile(r"(sample|index|row|no|n)?[ _.]*(#|number|no)?", re.I)
 _SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "min": 60.0}
-_UNIT = re.compile(r"[ _]*[\[(]([^\])]+)[\])]$|[ _](mV|uV|µV)$", re.I)
+_UNIT = re.compile(r"[ _]*[\[(]([^\])]+)[\])]$|[ _](mV|[uµμ]V)$", re.I)
 _MISSING = ["", "NaN", "nan", "NA", "null"]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import edfio
 import numpy as np
+import numpy.typing as npt
 
 from shared.errors import InputError
 from shared.formats.recording import Recording, is_voltage, lead_numbers, millivolts_per, sample_range
@@ -80,18 +81,23 @@ def _opened(path: Path) -> edfio.Edf:
 
 def _chosen(signals: Sequence[Any], lead: int | str | None, path: Path) -> list[Any]:
     """The signals asked for, never an empty list."""
-    labels = [signal.label for signal in signals]
     if isinstance(lead, str):
-        return [signals[number] for number in lead_numbers(labels, lead, str(path))]
+        return [signals[number] for number in lead_numbers([signal.label for signal in signals], lead, str(path))]
     ecg = [signal for signal in signals if _ECG_LABEL.search(signal.label)]
-    ecg = ecg or [s for s in signals if is_voltage(s.physical_dimension) and not _OTHER_LABEL.search(s.label)]
+    if not ecg:
+        ecg = [
+            signal
+            for signal in signals
+            if is_voltage(signal.physical_dimension) and not _OTHER_LABEL.search(signal.label)
+        ]
     if not ecg:
         listing = ", ".join(f"{signal.label} ({signal.physical_dimension or 'no unit'})" for signal in signals)
         raise InputError(f"{path} has no ECG lead; its signals are {listing or 'none'}. Choose one by its label.")
     return [ecg[number] for number in lead_numbers([signal.label for signal in ecg], lead, str(path))]
 
 
-def _millivolts(signal: Any, first: int, end: int, path: Path) -> Any:
+def _millivolts(signal: Any, first: int, end: int, path: Path) -> npt.NDArray[np.float32]:
+    """Samples [first, end) of one signal."""
     lead = f"Lead {signal.label!r} of {path}"
     if signal.digital_min == signal.digital_max or signal.physical_min == signal.physical_max:
         raise InputError(f"{lead} has no calibration: its smallest and largest values in the header are equal.")

@@ -11,18 +11,15 @@ import numpy.typing as npt
 
 from shared.errors import InputError, did_you_mean
 
-__all__ = ["Recording", "lead_numbers", "millivolts_per", "sample_range"]
+__all__ = ["Recording", "is_voltage", "lead_numbers", "millivolts_per", "sample_range"]
 
-_MILLIVOLTS = {"mv": 1.0, "millivolt": 1.0, "millivolts": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "microvolt": 1e-3}
-_MILLIVOLTS |= {
-    "microvolts": 1e-3,
-    "v": 1e3,
-    "volt": 1e3,
-    "volts": 1e3,
-    "nv": 1e-6,
-    "nanovolt": 1e-6,
-    "nanovolts": 1e-6,
+_NAMES_OF_UNITS = {
+    1e3: ("v", "volt", "volts"),
+    1.0: ("mv", "millivolt", "millivolts"),
+    1e-3: ("uv", "\u00b5v", "\u03bcv", "microvolt", "microvolts"),  # micro sign and Greek mu
+    1e-6: ("nv", "nanovolt", "nanovolts"),
 }
+_MILLIVOLTS = {name: millivolts for millivolts, names in _NAMES_OF_UNITS.items() for name in names}
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Recording:
     """One or more leads over one stretch of time. The array is made read-only.
 
     Raises:
-        InputError: nothing in it (no sample, or every sample of a lead missing), an infinite sample, or no usable rate.
+        InputError: nothing in it (no sample, or all of them missing), an infinite sample, or no usable rate.
     """
 
     signal: npt.NDArray[np.float32]
@@ -53,9 +50,9 @@ class Recording:
             raise InputError(
                 f"{self.source} holds infinite samples; write NaN, or the format's own code, where one is missing."
             )
-        for name, samples in zip(self.leads, self.signal.T, strict=True):
-            if np.isnan(samples).all():
-                raise InputError(f"{self.source} has no valid sample in lead {name!r}; choose another lead or stretch.")
+        if np.isnan(self.signal).all():
+            leads = ", ".join(self.leads)
+            raise InputError(f"{self.source} has no valid sample in lead {leads}; choose another lead or stretch.")
         self.signal.setflags(write=False)
 
     @property

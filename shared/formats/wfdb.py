@@ -60,48 +60,48 @@ def read_record(
         duration_s: seconds to read; None: to the end.
 
     Returns:
-        The signal in mV at the rate of the lead (a lead with several samples per frame keeps its own rate, unless
-        leads of different rates are asked for, which come at the frame rate, or the record has segments).
+        The signal in mV. A lead with several samples per frame keeps its own rate; leads of different rates, and
+        those of a multi-segment record, come at the frame rate.
 
     Raises:
         InputError: the record is missing, damaged, of an unknown unit, or holds nothing of what was asked for.
     """
     base = record_path(path)
     header = _parsed(base, wfdb.rdheader, rd_segments=True)
-    names = tuple(header.sig_name or ())
-    if not names:
+    if not header.sig_name:
         raise InputError(f"{base}.hea describes no signal; expected at least one lead.")
-    chosen = lead_numbers(names, lead, str(base))
-    record, per_frame = _read(base, header, chosen, start_s, duration_s)
-    if lead is None:
-        kept = [column for column, unit in enumerate(record.units) if is_voltage(unit or "")]
-        if not kept:
-            raise InputError(f"{base} has no signal in mV, uV or V; its units are {', '.join(map(str, record.units))}.")
-    else:
-        kept = [0]
-    columns = record.e_p_signal if per_frame > 1 else record.p_signal.T
+    chosen = lead_numbers(header.sig_name, lead, str(base))
+    per_frame = _samples_per_frame(header, chosen)
+    record = _read(base, header, chosen, start_s, duration_s, smooth_frames=per_frame == 1)
+    kept = [column for column, unit in enumerate(record.units) if lead is not None or is_voltage(unit or "")]
+    if not kept:
+        raise InputError(f"{base} has no signal in mV, uV or V; its units are {', '.join(map(str, record.units))}.")
+    columns = record.p_signal.T if per_frame == 1 else record.e_p_signal
     scale = [millivolts_per(record.units[column] or "", f"Lead {record.sig_name[column]} of {base}") for column in kept]
     signal = np.stack([columns[column] * factor for column, factor in zip(kept, scale, strict=True)], axis=1)
     leads = tuple(str(record.sig_name[column]) for column in kept)
     return Recording(signal.astype(np.float32), float(record.fs) * per_frame, leads, str(base))
 
 
-def _read(base: Path, header: Any, chosen: list[int], start_s: float, duration_s: float | None) -> tuple[Any, int]:
-    """The library's record of the stretch, and how many samples per frame its signals keep."""
-    frames = set(np.asarray(getattr(header, "samps_per_frame", None) or [1])[chosen]) if _single(header) else {1}
-    per_frame = int(frames.pop()) if len(frames) == 1 else 1
+def _samples_per_frame(header: Any, chosen: list[int]) -> int:
+    """How many samples of each chosen lead a frame holds; 1 where they differ, because frames are then averaged."""
+    if not isinstance(header, wfdb.Record) or not header.samps_per_frame:
+        return 1
+    found = {int(header.samps_per_frame[number] or 1) for number in chosen}
+    return found.pop() if len(found) == 1 else 1
+
+
+def _read(
+    base: Path, header: Any, chosen: list[int], start_s: float, duration_s: float | None, *, smooth_frames: bool
+) -> Any:
+    """The library's record of the leads and the stretch asked for."""
     if not header.fs or header.fs <= 0:
         raise InputError(f"{base}.hea gives a sampling rate of {header.fs} Hz; expected a positive number.")
     length = header.sig_len
     if length is None:
         length = _parsed(base, wfdb.rdrecord, channels=chosen[:1]).sig_len
     first, end = sample_range(length, float(header.fs), start_s, duration_s, str(base))
-    record = _parsed(base, wfdb.rdrecord, sampfrom=first, sampto=end, channels=chosen, smooth_frames=per_frame == 1)
-    return record, per_frame
-
-
-def _single(header: Any) -> bool:
-    return isinstance(header, wfdb.Record)
+    return _parsed(base, wfdb.rdrecord, sampfrom=first, sampto=end, channels=chosen, smooth_frames=smooth_frames)
 
 
 def _parsed(base: Path, reader: Any, **options: Any) -> Any:

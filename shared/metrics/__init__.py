@@ -37,6 +37,7 @@ class Metric:
     function: MetricFunction
     """(table, weights) -> value."""
     higher_is_better: bool = True
+    """Which way models are ranked."""
     percent: bool = False
     """Whether reports print it times 100; the value itself is always a share."""
     description: str = ""

@@ -134,9 +134,7 @@ def average_precision(table: Table, weights: Weights) -> float:
     counts = _ranking(table, weights)
     if counts is None:
         return float("nan")
-    drawn = counts.positives + counts.negatives
-    precision = np.divide(counts.positives, drawn, out=np.zeros_like(drawn), where=drawn > 0)
-    return ratio(np.diff(counts.positives, prepend=0.0) @ precision, counts.positives[-1])
+    return ratio(np.diff(counts.positives, prepend=0.0) @ counts.precision, counts.positives[-1])
 
 
 def log_loss(table: Table, weights: Weights) -> float:
@@ -169,8 +167,7 @@ def ece(table: Table, weights: Weights, n_bins: int = 15) -> float:
     probability = _probabilities(table)
     if probability is None or weights.sum() <= 0:
         return float("nan")
-    bins = equal_mass_bins(probability, _truth(table).astype(np.float64), weights, n_bins)
-    return ratio(bins.mass @ np.abs(bins.predicted - bins.observed), bins.mass.sum())
+    return equal_mass_bins(probability, _truth(table).astype(np.float64), weights, n_bins).error
 
 
 def sensitivity_at_specificity(level: float) -> Metric:

@@ -134,9 +134,7 @@ def _interpolated(table: Table, weights: Weights, matched: str) -> float:
     counts, truth = _ranking(table, weights, matched)
     if truth <= 0:
         return float("nan")
-    drawn = counts.positives + counts.negatives
-    precision = np.divide(counts.positives, drawn, out=np.zeros_like(drawn), where=drawn > 0)
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    envelope = np.maximum.accumulate(counts.precision[::-1])[::-1]
     reached = np.searchsorted(counts.positives / truth, RECALL_POINTS, side="left")
     return float(np.append(envelope, 0.0)[reached].mean())
 

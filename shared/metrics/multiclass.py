@@ -125,8 +125,7 @@ def ece(table: Table, weights: Weights, n_bins: int = 15) -> float:
     if weights.sum() <= 0 or np.isnan(matrix).any():
         return float("nan")
     right = (matrix.argmax(axis=1) == _targets(table)).astype(np.float64)
-    bins = equal_mass_bins(matrix.max(axis=1), right, weights, n_bins)
-    return ratio(bins.mass @ np.abs(bins.predicted - bins.observed), bins.mass.sum())
+    return equal_mass_bins(matrix.max(axis=1), right, weights, n_bins).error
 
 
 ACCURACY = Metric("accuracy", accuracy, percent=True, description="Share of the answers that were right.")

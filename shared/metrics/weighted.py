@@ -36,6 +36,12 @@ class RankedCounts:
     negatives: FloatArray
     """(k,) weight of the negatives at or above each score."""
 
+    @property
+    def precision(self) -> FloatArray:
+        """(k,) share of the positives at or above each score; 0 where nothing has weight yet."""
+        drawn = self.positives + self.negatives
+        return np.divide(self.positives, drawn, out=np.zeros_like(drawn), where=drawn > 0)
+
 
 def ranked_counts(scores: FloatArray, positive: BoolArray, weights: FloatArray) -> RankedCounts:
     """Cumulative weights along the ranking: one sort, then everything is a sum (ROC, precision-recall, AP).
@@ -64,6 +70,11 @@ class Bins:
     """(k,) weighted mean prediction."""
     observed: FloatArray
     """(k,) weighted mean outcome."""
+
+    @property
+    def error(self) -> float:
+        """Mean absolute difference of prediction and outcome over the bins; NaN without any."""
+        return ratio(self.mass @ np.abs(self.predicted - self.observed), self.mass.sum())
 
 
 def equal_mass_bins(predictions: FloatArray, outcomes: FloatArray, weights: FloatArray, n_bins: int) -> Bins:

@@ -16,7 +16,7 @@ from shared.prepared.manifest import INDEX
 
 __all__ = ["IndexAppender"]
 
-_ROWS_AT_ONCE = 65_536
+_ROWS_AT_ONCE = 8192
 
 _TYPES = {"text": pa.string(), "truth value": pa.bool_(), "whole number": pa.int64(), "number": pa.float64()}
 

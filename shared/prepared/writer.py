@@ -42,7 +42,7 @@ class PreparedWriter:
 
     All is written to a hidden folder beside the target, which is renamed when the block ends. An error in the block
     removes it; a killed process leaves it (`.NAME.partial-...`), and nothing under the target's name. Memory does not
-    grow with the number of items.
+    grow with the items; the index alone is read once at the end, to check the splits.
 
     Args:
         folder: to create.

@@ -13,6 +13,7 @@ from typing import Any
 
 from optuna.trial import Trial
 
+from shared.errors import ConfigError
 from shared.grid import run_grid
 from shared.tune import Report, search
 
@@ -62,11 +63,21 @@ class KillOnce:
         return slow_parabola(params, report)
 
 
+def kill(params: Mapping[str, Any], report: Report) -> float:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0.0
+
+
 CELLS = [{"fold": fold, "seed": seed} for fold in range(3) for seed in range(2)]
 
 if __name__ == "__main__":
     verb, folder = sys.argv[1], Path(sys.argv[2])
     if verb == "grid":
         run_grid(CELLS, kill_once, folder, heartbeat_s=1)
+    elif verb == "deadly":
+        try:
+            search(kill, space, folder, n_trials=1, heartbeat_s=1)
+        except ConfigError:
+            sys.exit(2)
     else:
         search(KillOnce(folder / "mark"), space, folder, n_trials=6, heartbeat_s=1)

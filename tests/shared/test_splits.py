@@ -34,7 +34,7 @@ def test_a_value_without_a_side_is_named() -> None:
 
 
 def test_a_missing_column_is_named_with_the_nearest() -> None:
-    with pytest.raises(InputError, match="no column 'patient'.*'patients'"):
+    with pytest.raises(InputError, match=r"no column 'patient'.*'patients'"):
         FOLDS.of(table(patients=["a"]))
 
 
@@ -73,7 +73,7 @@ def test_damaged_and_absent_files_are_named(tmp_path: Path) -> None:
 def test_a_silent_cut_is_refused_with_an_example() -> None:
     index = table(patient=["a", "a", "b"], item=["1", "2", "3"])
     silent = Split("random", "item", {"1": 0, "2": 1, "3": 1})
-    with pytest.raises(InputError, match="cuts patient 'a'.*'leaky-random'"):
+    with pytest.raises(InputError, match=r"cuts patient 'a'.*'leaky-random'"):
         check_split(silent, index, ["patient"])
     check_split(Split("leaky-random", "item", silent.assignment, cuts=("patient",)), index, ["patient"])
     check_split(Split("folds", "patient", {"a": 0, "b": 1}), index, ["patient"])

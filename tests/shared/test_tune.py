@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -10,19 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.storages._heartbeat import HeartbeatThread
 
 from shared.errors import CheckpointError, ConfigError
-from shared.study import StudyPlace
+from shared.study import StudyPlace, error_of, is_settled
 from shared.tune import Report, search
 from tests.shared.study_work import KillOnce, parabola, slow_parabola, space
 
 
 def test_finds_the_optimum_and_keeps_every_trial(tmp_path: Path) -> None:
-    result = search(parabola, space, tmp_path, n_trials=25)
+    result = search(parabola, space, tmp_path, n_trials=20)
     assert result.value < 0.2
     assert result.params["x"] == pytest.approx(1, abs=0.5)
     assert result.params["kind"] == "a"
-    assert [trial.number for trial in result.trials] == list(range(25))
+    assert [trial.number for trial in result.trials] == list(range(20))
     assert result.value == min(trial.value for trial in result.trials if trial.value is not None)
 
 
@@ -36,10 +39,10 @@ def test_a_stopped_search_continues_as_if_it_had_not_been_stopped(tmp_path: Path
 
 
 def test_random_draws_do_not_depend_on_the_values(tmp_path: Path) -> None:
-    one = search(parabola, space, tmp_path / "one", n_trials=14, sampler="random")
-    other = search(parabola, space, tmp_path / "other", n_trials=14, sampler="random", direction="maximize")
+    one = search(parabola, space, tmp_path / "one", n_trials=6, sampler="random")
+    other = search(parabola, space, tmp_path / "other", n_trials=6, sampler="random", direction="maximize")
     assert [trial.params for trial in one.trials] == [trial.params for trial in other.trials]
-    assert len({trial.params["x"] for trial in one.trials}) == 14
+    assert len({trial.params["x"] for trial in one.trials}) == 6
     assert other.value == max(trial.value for trial in one.trials if trial.value is not None)
 
 
@@ -74,11 +77,11 @@ def test_a_failing_trial_is_recorded_and_the_search_goes_on(tmp_path: Path, caps
             raise FloatingPointError("the loss is not finite")
         return float("nan") if params["kind"] == "b" else params["x"]
 
-    result = search(diverges, space, tmp_path, n_trials=12)
+    result = search(diverges, space, tmp_path, n_trials=8)
     errors = Counter(trial.error for trial in result.trials if trial.value is None)
     assert set(errors) == {"FloatingPointError: the loss is not finite", "ArithmeticError: The objective is nan"}
     assert result.params["x"] >= 0
-    assert "search 12/12" in capsys.readouterr().err
+    assert "search 8/8" in capsys.readouterr().err
 
 
 def test_pruned_trials_end_early(tmp_path: Path) -> None:
@@ -90,7 +93,7 @@ def test_pruned_trials_end_early(tmp_path: Path) -> None:
             report(step, abs(params["x"] - 1))
         return abs(params["x"] - 1)
 
-    result = search(learns, space, tmp_path, n_trials=15)
+    result = search(learns, space, tmp_path, n_trials=10)
     pruned = [trial for trial in result.trials if trial.pruned]
     assert pruned
     assert all(steps[trial.params["x"]] < 5 and trial.value > result.value for trial in pruned)
@@ -117,6 +120,33 @@ def test_wrong_settings_are_named(tmp_path: Path) -> None:
     (tmp_path / "study.db").write_bytes(b"not a database" * 100)
     with pytest.raises(CheckpointError, match="no usable study"):
         search(parabola, space, tmp_path, n_trials=2)
+
+
+def test_a_trial_gives_its_first_sign_of_life_before_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HeartbeatThread, "_record_heartbeat", lambda *_: None)  # the thread may come too late
+
+    def looks(params: Mapping[str, Any], report: Report) -> float:
+        with contextlib.closing(sqlite3.connect(tmp_path / "study.db")) as database:
+            return database.execute("SELECT COUNT(*) FROM trial_heartbeats").fetchone()[0]
+
+    assert [trial.value for trial in search(looks, space, tmp_path, n_trials=2).trials] == [1, 2]
+
+
+@pytest.mark.slow
+def test_a_process_killed_between_taking_a_trial_and_starting_it_blocks_nothing(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="Heartbeat"):
+        StudyPlace(tmp_path, "search").open().ask()
+    result = search(parabola, space, tmp_path, n_trials=2, heartbeat_s=1)
+    assert [trial.number for trial in result.trials] == [1, 2]
+
+
+@pytest.mark.slow
+def test_a_trial_that_kills_its_process_every_time_is_given_up(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.shared.study_work", "deadly", str(tmp_path)]
+    codes = [subprocess.run(command, check=False, capture_output=True).returncode for _ in range(4)]
+    assert codes == [-9, -9, -9, 2]
+    (trial,) = [t for t in StudyPlace(tmp_path, "search").open().trials if is_settled(t)]
+    assert error_of(trial) == "its process was killed 3 times"
 
 
 @pytest.mark.slow

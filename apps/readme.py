@@ -1,0 +1,100 @@
+"""`python -m apps.readme` renews the generated blocks of all READMEs from cards and committed results.
+
+Kinds of block: `apps` (table of all apps), `card NAME` and `crossval NAME` (of the app whose README it is; the results
+lie beside the shipped weights).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from shared.atomic import read_json, write_text
+from shared.contract import App, discover, load
+from shared.evaluation import interval_text
+from shared.metrics import Metric
+from shared.publish import CROSSVAL
+from shared.readme import Block, fill
+
+__all__ = ["main", "readmes", "renewed"]
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    """Renew every README in place."""
+    for path, app in readmes().items():
+        write_text(path, renewed(path, app))
+
+
+def readmes() -> dict[Path, App | None]:
+    """Every README with generated blocks, and the app whose it is."""
+    return {REPOSITORY / "README.md": None} | {app.folder / "README.md": app for app in discover().values()}
+
+
+def renewed(path: Path, app: App | None) -> str:
+    """The text of a README with its blocks as the committed results say."""
+    kinds: dict[str, Block] = {"apps": lambda _: _apps_table(list(discover().values()))}
+    if app is not None:
+        kinds["card"] = lambda name: load(app.predictor).from_pretrained(name).card.to_markdown()
+        kinds["crossval"] = lambda name: _crossval_table(app, name)
+    return fill(path.read_text(encoding="utf-8"), kinds)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join([_line(header), _line(["---"] * len(header)), *map(_line, rows)])
+
+
+def _apps_table(apps: Sequence[App]) -> str:
+    rows = []
+    for app in apps:
+        predictor = load(app.predictor)
+        card = predictor.from_pretrained().card
+        metric = next(metric for metric in load(app.experiment).metrics if metric.name == app.primary_metric)
+        figure = f"{metric.name} {interval_text(metric, card.metrics[metric.name])}{' %' if metric.percent else ''}"
+        rows.append(
+            (
+                f"[`{app.name}`](apps/{app.name}/README.md)",
+                app.title,
+                f"`from {app.package} import {predictor.__name__}`",
+                f"`{card.name}`: {figure}",
+                f"{card.parameters:,}",
+                card.licence_weights + (" (research only)" if card.research_only else ""),
+            )
+        )
+    return _table(("app", "the job", "predictor", "out of fold", "parameters", "licence of the weights"), rows)
+
+
+def _crossval_table(app: App, name: str) -> str:
+    """Network and classical models on the same held-out rows."""
+    results: Mapping[str, Any] = read_json(app.folder / "pretrained" / name / CROSSVAL)
+    metrics: Sequence[Metric] = load(app.experiment).metrics
+    primary = results["primary"]
+    header = ["model", f"{primary}, mean over folds (sd)", *(_heading(metric) for metric in metrics)]
+    ranked = sorted(results["folds"].items(), key=lambda item: -item[1]["mean"])
+    rows = [
+        [
+            f"**{model}**" if model == results["reference"] else model,
+            f"{100 * spread['mean']:.1f} ({100 * spread['sd over folds']:.1f})",
+            *(interval_text(metric, results["models"][model]["metrics"][metric.name]) for metric in metrics),
+        ]
+        for model, spread in ranked
+    ]
+    note = (
+        f"{results['protocol']}; scored unit: {results['scored_unit']}; square brackets: {100 * results['level']:g} % "
+        f"interval over {results['resamples']} resamples of whole groups ({results['group']})."
+    )
+    return f"{_table(header, rows)}\n\n{note}"
+
+
+def _heading(metric: Metric) -> str:
+    return f"{metric.name}, %" if metric.percent else metric.name
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Checks of what a user hands to `predict`, with errors that say what was found and what was expected."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import InputError
+
+__all__ = ["finite_array"]
+
+
+def finite_array(source: Any, *, dimensions: int, what: str) -> npt.NDArray[np.float32]:
+    """Read an array of real numbers.
+
+    Args:
+        source: the path of an .npy file, an array, or nested sequences of numbers.
+        dimensions: how many axes it must have.
+        what: it is called this in an error: "a picture".
+
+    Returns:
+        float32, at least one number, all finite; never the caller's own memory.
+
+    Raises:
+        InputError: the file cannot be read, or it is no such array.
+    """
+    try:
+        given = np.load(source, allow_pickle=False) if isinstance(source, str | Path) else np.asarray(source)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{source if isinstance(source, str | Path) else what} is no array: {error}.") from error
+    if not isinstance(given, np.ndarray) or given.dtype.kind not in "fiu" or given.ndim != dimensions or not given.size:
+        found = f"{given.dtype} of shape {given.shape}" if isinstance(given, np.ndarray) else "an archive of several"
+        raise InputError(f"{what} is one array of real numbers with {dimensions} axes, none empty; found {found}.")
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is refused as such
+        numbers = np.array(given, dtype=np.float32)
+    if not np.isfinite(numbers).all():
+        raise InputError(f"{what} holds NaN, infinity, or numbers beyond 3e38: mask or cut them out first.")
+    return numbers

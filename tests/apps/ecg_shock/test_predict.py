@@ -1,0 +1,133 @@
+"""`ShockAdvisor`: what it reads, what it refuses, what it will not decide, and that one answer fits all ways to ask."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from apps.ecg_shock import ShockAdvisor, ShockNet
+from apps.ecg_shock.app import APP
+from shared.card import Card
+from shared.cli import main
+from shared.errors import InputError
+
+SAMPLES = Path(__file__).parents[3] / "apps" / "ecg_shock" / "samples"
+RATE = 250.0
+
+
+@pytest.fixture(scope="module")
+def advisor() -> ShockAdvisor:
+    """An untrained network: what is tested here does not depend on what was learnt."""
+    card = Card(app="apps.ecg_shock", name="untrained", title="test", classes=("no shock", "shock"))
+    return ShockAdvisor(card, ShockNet())
+
+
+@pytest.fixture
+def ecg() -> np.ndarray:
+    time = np.arange(round(5 * RATE)) / RATE
+    return np.sin(2 * np.pi * 4 * time) + 0.01 * np.random.default_rng(0).standard_normal(len(time))
+
+
+def test_file_and_array_give_the_same_answer(advisor: ShockAdvisor) -> None:
+    import wfdb
+
+    record = wfdb.rdrecord(str(SAMPLES / "sinus_rhythm"))
+    from_file = advisor.predict(SAMPLES / "sinus_rhythm", start_s=1, duration_s=4)
+    from_array = advisor.predict(record.p_signal[:, 0], record.fs, start_s=1, duration_s=4)
+    assert from_file.shock_probability == pytest.approx(from_array.shock_probability, abs=1e-6)
+    assert (from_file.start_s, from_file.duration_s) == (1, 4)
+
+
+def test_units_are_one_signal(advisor: ShockAdvisor, ecg: np.ndarray) -> None:
+    expected = advisor.predict(ecg, RATE).logit
+    assert advisor.predict(1000 * ecg, RATE, unit="uV").logit == pytest.approx(expected, abs=1e-5)
+    assert advisor.predict(ecg / 1000, RATE, unit="V").logit == pytest.approx(expected, abs=1e-5)
+
+
+def test_batch_of_different_lengths_and_the_caller_s_array(advisor: ShockAdvisor, ecg: np.ndarray) -> None:
+    items = [ecg, ecg[:700], ecg[100:]]
+    copies = [item.copy() for item in items]
+    together = advisor.predict_batch(items, sampling_rate=RATE)
+    for item, copy, answer in zip(items, copies, together, strict=True):
+        assert answer.logit == pytest.approx(advisor.predict(item, RATE).logit, abs=1e-5)
+        np.testing.assert_array_equal(item, copy)
+
+
+def test_record_is_its_windows(advisor: ShockAdvisor) -> None:
+    answers = advisor.predict_record(SAMPLES / "asystole", window_s=4, step_s=2, start_s=1)
+    assert [answer.start_s for answer in answers] == [1, 3, 5]
+    alone = advisor.predict(SAMPLES / "asystole", start_s=3, duration_s=4)
+    assert answers[1].logit == pytest.approx(alone.logit, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda ecg: np.zeros_like(ecg), "flat"),
+        (lambda ecg: np.clip(ecg, -0.2, 0.2), "clipped"),
+        (lambda ecg: 1000 * ecg, "out of range"),
+    ],
+)
+def test_faults_are_undecided_with_finite_numbers(advisor: ShockAdvisor, ecg: np.ndarray, change, reason) -> None:
+    answer = advisor.predict(change(ecg), RATE)
+    assert answer.advice == answer.status == "undecided"
+    assert str(answer.reason).startswith(reason)
+    assert np.isfinite(answer.shock_probability)
+    json.dumps(answer.to_dict(), allow_nan=False)
+
+
+def test_a_file_s_own_gaps_are_bridged_or_undecided(advisor: ShockAdvisor, ecg: np.ndarray, tmp_path: Path) -> None:
+    for missing, status in ((50, "ok"), (300, "undecided")):
+        gappy = ecg.copy()
+        gappy[200 : 200 + missing] = np.nan
+        path = tmp_path / f"{missing}.csv"
+        path.write_text("ecg\n" + "\n".join("nan" if np.isnan(v) else f"{v:.6f}" for v in gappy))
+        assert advisor.predict(path, RATE, unit="mV").status == status
+
+
+@pytest.mark.parametrize(
+    ("ecg", "keywords", "message"),
+    [
+        (np.zeros(1250), {}, "sampling_rate"),
+        (np.zeros(1250), {"sampling_rate": 0.0}, "positive"),
+        (np.zeros(300), {"sampling_rate": 50.0}, "at least 75 Hz"),
+        (np.zeros(250), {"sampling_rate": 250.0}, "2 to 10 s"),
+        (np.zeros(5000), {"sampling_rate": 250.0}, "predict_record"),
+        (np.zeros((2, 1250)), {"sampling_rate": 250.0}, r"shape \(2, 1250\)"),
+        (np.full(1250, np.nan), {"sampling_rate": 250.0}, "NaN"),
+        (np.full(1250, np.inf), {"sampling_rate": 250.0}, "NaN or infinity"),
+        (np.zeros(0), {"sampling_rate": 250.0}, "window of 0 s"),
+        (np.zeros(1250), {"sampling_rate": 250.0, "unit": "furlong"}, "furlong"),
+        (np.zeros(1250, dtype=complex), {"sampling_rate": 250.0}, "complex"),
+        (np.array(["a"] * 1250), {"sampling_rate": 250.0}, "real numbers"),
+        (np.zeros(1250), {"sampling_rate": 250.0, "start_s": 9.0}, "lasts 5 s"),
+        ("nowhere/record", {}, "nowhere"),
+    ],
+)
+def test_wrong_in_form_is_refused(advisor: ShockAdvisor, ecg, keywords, message) -> None:
+    with pytest.raises(InputError, match=message):
+        advisor.predict(ecg, **keywords)
+
+
+def test_the_item_of_a_batch_is_named(advisor: ShockAdvisor, ecg: np.ndarray) -> None:
+    with pytest.raises(InputError, match="Item 1 of the batch"):
+        advisor.predict_batch([ecg, ecg[:10]], sampling_rate=RATE)
+
+
+def test_verb_prints_one_object_a_window(advisor: ShockAdvisor, tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(ShockAdvisor, "from_pretrained", classmethod(lambda cls, *_, **__: advisor))
+    assert main(APP, ["predict", str(SAMPLES / "noise"), "--json", "true"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["start_s"] for line in lines] == [0.0]
+    assert main(APP, ["predict", str(SAMPLES / "noise"), "--window_s", "3", "--step_s", "3"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_verb_says_what_is_wrong_in_one_line(capsys, tmp_path: Path) -> None:
+    assert main(APP, ["predict", str(tmp_path / "nothing")]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("error:")
+    assert "\n" not in error

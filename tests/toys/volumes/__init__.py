@@ -1,0 +1,1 @@
+"""Toy app: bright blobs in small volumes of differing shapes."""
