@@ -1,6 +1,8 @@
 # The two commands a newcomer needs: `make demo` and `make test`. Both share one environment, .venv.
 SHELL := /bin/bash
-PYTHON ?= python3
+# The first of these that is 3.11 or newer; `make PYTHON=...` overrides.
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
+  $(shell $(name) -c 'import sys; print("$(name)") if sys.version_info >= (3, 11) else None' 2>/dev/null)) python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

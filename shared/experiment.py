@@ -20,7 +20,7 @@ import numpy.typing as npt
 from torch import nn
 
 from shared.card import Card
-from shared.contract import App, as_plain
+from shared.contract import App, as_plain, load
 from shared.fit import Task
 from shared.metrics import Metric
 from shared.predictor import Predictor
@@ -68,23 +68,33 @@ class Experiment(ABC, Generic[Config]):
         split = self.prepared.split(self.config.split.name)
         return split.column, role_values(split, self.config.split)[role]
 
-    @abstractmethod
+    def described(self) -> Mapping[str, Any]:
+        """Fields of `Card` that the app knows before training: "network", "input", "output", "classes", "limits" ..."""
+        raise NotImplementedError(f"{type(self).__name__} overrides neither `described` nor what is made from it.")
+
     def network(self) -> nn.Module:
         """A fresh network as configured; its start depends on torch's seed only."""
+        return self._predictor_class.build(self.card())
+
+    @property
+    def _predictor_class(self) -> type[Predictor]:
+        return load(self.app.predictor)
 
     @abstractmethod
     def task(self, network: nn.Module) -> Task:
         """The training rows as batches, the loss, the optimisers and the validation."""
 
-    @abstractmethod
     def predictor(self, network: nn.Module, calibration: Table | None) -> Predictor:
         """The trained network with preprocessing, calibration and thresholds, ready to save.
+
+        An app that measures something on its rows for this (a calibration, what is familiar) overrides it.
 
         Args:
             network: the trained network.
             calibration: out-of-fold predictions of the same recipe to calibrate on, where they were given; otherwise
                 the validation rows serve, and where there are none the output stays as it is and the card says so.
         """
+        return self._predictor_class(self.card(), network)
 
     @abstractmethod
     def predictions(self, predictor: Predictor, role: str, outputs: Path) -> Table:
@@ -114,6 +124,11 @@ class Experiment(ABC, Generic[Config]):
         """The rows of a prediction table that the metrics count; the others are only reported."""
         return table
 
+    def recipe(self) -> dict[str, Any]:
+        """The settings as a model card keeps them: without what is true of one machine only."""
+        places = ("data", "out", "calibration", "resume")
+        return {key: value for key, value in as_plain(self.config).items() if key not in places}
+
     def data_entry(self) -> dict[str, Any]:
         """The prepared set as a model card names it: its items, or the rows of its tables where it has none."""
         manifest = self.prepared.manifest
@@ -129,11 +144,11 @@ class Experiment(ABC, Generic[Config]):
             "groups": {group: len(set(index[group].tolist())) for group in manifest.groups if group in index},
         }
 
-    def run_card(self, **described: Any) -> Card:
-        """The card of a fresh training: what every run states, and what the app says of its model.
+    def card(self, **measured: Any) -> Card:
+        """The card of a fresh training: what every run states, what the app describes, and what it has measured.
 
         Args:
-            described: fields of `Card`, "input" and "network" among them.
+            measured: fields of `Card` that only the trained network gives: "calibration", "threshold", "abstention" ...
         """
         split = self.config.split
         stated = {
@@ -141,11 +156,11 @@ class Experiment(ABC, Generic[Config]):
             "name": "run",
             "title": self.app.title,
             "created": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
-            "recipe": as_plain(self.config),
+            "recipe": self.recipe(),
             "data": (self.data_entry(),),
             "protocol": f"trained on split {split.name!r}, held out: {split.test}; not yet scored",
         }
-        return Card(**{**stated, **described})
+        return Card(**{**stated, **self.described(), **measured})
 
     def sections(self, table: Table, summary: Mapping[str, Any]) -> list[Section]:
         """What the field expects in the report beyond the common part; `table` holds the models in column "model"."""

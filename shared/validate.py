@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from shared.atomic import read_json
 from shared.errors import InputError
 
-__all__ = ["finite_array"]
+__all__ = ["finite_array", "record"]
 
 
 def finite_array(source: Any, *, dimensions: int, what: str) -> npt.NDArray[np.float32]:
@@ -20,7 +22,7 @@ def finite_array(source: Any, *, dimensions: int, what: str) -> npt.NDArray[np.f
     Args:
         source: the path of an .npy file, an array, or nested sequences of numbers.
         dimensions: how many axes it must have.
-        what: it is called this in an error: "a picture".
+        what: it is called this in an error: "A picture".
 
     Returns:
         float32, at least one number, all finite; never the caller's own memory.
@@ -40,3 +42,30 @@ def finite_array(source: Any, *, dimensions: int, what: str) -> npt.NDArray[np.f
     if not np.isfinite(numbers).all():
         raise InputError(f"{what} holds NaN, infinity, or numbers beyond 3e38: mask or cut them out first.")
     return numbers
+
+
+def record(source: Any, what: str, kinds: Mapping[str, type]) -> Mapping[str, Any]:
+    """Read one row of named values.
+
+    Args:
+        source: a mapping, or the path of a JSON file that holds one.
+        what: it is called this in an error: "Row 3".
+        kinds: the fields it must have, and what they hold, such as `numbers.Integral`; others are left alone.
+
+    Returns:
+        The mapping.
+
+    Raises:
+        InputError: the file cannot be read, it is no mapping, or a field is missing or of another kind.
+    """
+    try:
+        row = read_json(Path(source)) if isinstance(source, str | Path) else source
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{source} is no JSON file: {error}.") from error
+    if not isinstance(row, Mapping):
+        raise InputError(f"{what} is a mapping with the fields {', '.join(kinds)}; found {type(row).__name__}.")
+    for name, kind in kinds.items():
+        if not isinstance(row.get(name), kind):
+            found = repr(row[name])[:80] if name in row else "nothing"
+            raise InputError(f"{what} needs {name!r} as {kind.__name__}; found {found}.")
+    return row

@@ -31,7 +31,8 @@ class ConvBlock(nn.Module):
     def forward(self, signal: Tensor) -> Tensor:
         """(batch, channels, samples) -> (batch, filters, samples // 2)."""
         signal = functional.relu(self.conv(functional.pad(signal, self.padding)))
-        return self.dropout(functional.max_pool1d(signal, 2))
+        # Pooled as a picture of height 1: torch.export fixes the length of a 1-D pooling, which must stay free.
+        return self.dropout(functional.max_pool2d(signal.unsqueeze(2), (1, 2)).squeeze(2))
 
 
 class ShockNet(nn.Module):

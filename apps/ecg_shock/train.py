@@ -195,7 +195,7 @@ class ShockExperiment(Experiment[TrainConfig]):
             ),
             created=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
             network=as_plain(self.config.network),
-            recipe=as_plain(self.config),
+            recipe=self.recipe(),
             classes=("no shock", "shock"),
             input={
                 "units": "mV", "range": [-50, 50], "sampling rate": "75 Hz or more, resampled to 125 Hz",

@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,15 +25,15 @@ def documents() -> list[Path]:
     return [REPOSITORY / name for name in names.stdout.split()]
 
 
-def fences(kind: str) -> Iterator[tuple[Path, str]]:
-    for path in readmes():
+def fences(kind: str, paths: Iterable[Path]) -> Iterator[str]:
+    for path in paths:
         for match in _FENCE.finditer(path.read_text(encoding="utf-8")):
             if match["kind"] == kind:
-                yield path, match["body"]
+                yield match["body"]
 
 
 def lines(kind: str) -> list[str]:
-    commands = [line for _, body in fences(kind) for line in body.replace("\\\n", " ").splitlines()]
+    commands = [line for body in fences(kind, documents()) for line in body.replace("\\\n", " ").splitlines()]
     return [command.partition("  #")[0] for command in commands if command.startswith("python -m ")]
 
 
@@ -71,7 +71,7 @@ def test_commands_run_in_order(workplace: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("body", [body for _, body in fences("python")])
+@pytest.mark.parametrize("body", list(fences("python", readmes())))
 def test_python_examples_run(workplace: Path, body: str) -> None:
     run([sys.executable, "-c", body], workplace)
 

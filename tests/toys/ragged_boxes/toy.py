@@ -57,15 +57,9 @@ class BoxExperiment(Experiment[TrainConfig]):
     app, config_class, metrics = APP, TrainConfig, (average_precision(0.5),)
     item_columns, published_columns = ("image",), ("score", "truth", "matched_50")
 
-    def described(self) -> Card:
-        facts = {"network": {"channels": self.config.channels}, "input": {"units": "1", "range": [-10, 10]}}
-        return self.run_card(classes=("rectangle",), threshold=0.3, **facts)
-
-    def network(self) -> nn.Module:
-        return BoxFinder.build(self.described())
-
-    def predictor(self, network, calibration) -> BoxFinder:
-        return BoxFinder(self.described(), network)
+    def described(self) -> dict[str, object]:
+        facts = {"classes": ("rectangle",), "threshold": 0.3, "input": {"units": "1", "range": [-10, 10]}}
+        return {"network": {"channels": self.config.channels}, **facts}
 
     def task(self, network) -> BoxExperiment:
         self.steps_per_epoch = len(self.rows["train"]) // BATCH

@@ -16,7 +16,7 @@ APP = App(
     primary_metric="AUC",
     scored_unit="impression",
     resampling_unit="user",
-    onnx_core="codes (batch, 2) int64 and price (batch, 1) float32 -> logit of a click (batch,)",
+    onnx_core="codes of user and advertisement (batch, 2) int64 -> logit of a click (batch,)",
     presets=(),
 )
 
@@ -25,8 +25,8 @@ APP = App(
 class TrainConfig(BaseTrainConfig):
     """Settings of `train`."""
 
-    buckets: int = 64
-    """Users, and advertisements, are counted modulo this."""
+    known: int = 40
+    """Users, and advertisements, with a code below this have an embedding of their own."""
     steps: int = 20
     """Batches that make an epoch; the log itself has no end."""
 

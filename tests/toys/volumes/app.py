@@ -16,7 +16,6 @@ APP = App(
     primary_metric="Dice",
     scored_unit="volume and threshold, in counts of voxels",
     resampling_unit="patient",
-    baselines=("threshold on intensity",),
     presets=(),
 )
 

@@ -17,11 +17,11 @@ from shared.experiment import Experiment
 from shared.metrics.dense import DICE, MEAN_DICE
 from shared.predictor import Predictor
 from shared.result import Result
-from shared.table import Table, concatenate, take
+from shared.table import Table, take
 from shared.validate import finite_array
 from tests.toys.volumes.app import APP, TrainConfig
 
-THRESHOLDS = (0.3, 0.5, 0.7)
+BATCH, THRESHOLDS = 2, (0.3, 0.5, 0.7)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,27 +59,23 @@ class BlobExperiment(Experiment[TrainConfig]):
     app, config_class, metrics = APP, TrainConfig, (DICE, MEAN_DICE)
     item_columns, published_columns = ("item", "threshold"), ("threshold", "tp", "fp", "fn")
 
-    def described(self) -> Card:
-        facts = {"network": {"channels": self.config.channels}, "input": {"units": "HU / 100", "range": [-10, 10]}}
-        return self.run_card(threshold=0.5, **facts)
-
-    def network(self) -> nn.Module:
-        return BlobSegmenter.build(self.described())
-
-    def predictor(self, network, calibration) -> BlobSegmenter:
-        return BlobSegmenter(self.described(), network)
+    def described(self) -> dict[str, object]:
+        facts = {"threshold": 0.5, "input": {"units": "HU / 100", "range": [-10, 10]}}
+        return {"network": {"channels": self.config.channels}, **facts}
 
     def task(self, network) -> BlobExperiment:
-        self.steps_per_epoch = len(self.rows["train"]) // 2
+        self.steps_per_epoch = len(self.rows["train"]) // BATCH
         return self  # an experiment may be its own task
 
+    def _read(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        return np.load(self.prepared.read("scan", row)), self.prepared.read("mask", row)
+
     def batches(self, epoch, rank, world_size):
-        for rows in shuffled_batches(self.rows["train"], 2, self.config.fit.seed, epoch, rank, world_size):
-            yield [tuple(torch.from_numpy(self.prepared.read(n, r).copy()) for n in ("scan", "mask")) for r in rows]
+        for rows in shuffled_batches(self.rows["train"], BATCH, self.config.fit.seed, epoch, rank, world_size):
+            yield [tuple(torch.tensor(array, dtype=torch.float32) for array in self._read(row)) for row in rows]
 
     def loss(self, model, batch) -> dict[str, Tensor]:
-        pairs = [(model(scan[None, None])[0, 0], mask.float()) for scan, mask in batch]
-        terms = [functional.binary_cross_entropy_with_logits(logit, mask) for logit, mask in pairs]
+        terms = [functional.binary_cross_entropy_with_logits(model(s[None, None])[0, 0], mask) for s, mask in batch]
         return {"cross-entropy": torch.stack(terms).mean()}
 
     def optimizers(self, model) -> list[torch.optim.Optimizer]:
@@ -89,32 +85,17 @@ class BlobExperiment(Experiment[TrainConfig]):
         return {}
 
     def predictions(self, predictor, role, outputs) -> Table:
-        found = {row: predictor.predict(self.prepared.read("scan", row)) for row in self.rows[role]}
-        for row, answer in found.items():
-            with atomic_path(outputs / f"{self.prepared.index['item'][row]}.npy") as path:
+        counts = []
+        for row in self.rows[role]:
+            name = {column: self.prepared.index[column][row] for column in ("item", "patient")}
+            truth, answer = self._read(row)[1] == 1, predictor.predict(self.prepared.read("scan", row))
+            with atomic_path(outputs / f"{name['item']}.npy") as path:
                 np.save(path, answer.mask)
-        return self._counts({row: answer.probability for row, answer in found.items()})
-
-    def fit_baseline(self, name: str) -> float:
-        """The intensity half-way between background and blob."""
-        inside = [self.prepared.read("scan", r)[self.prepared.read("mask", r) == 1] for r in self.rows["train"]]
-        return float(np.concatenate(inside).mean()) / 2
-
-    def baseline_predictions(self, fitted: float, role: str) -> Table:
-        return self._counts({row: self.prepared.read("scan", row) / (2 * fitted) for row in self.rows[role]})
-
-    def _counts(self, scores: dict[int, np.ndarray]) -> Table:
-        """Voxels marked rightly, wrongly and missed, for each volume and threshold."""
-        rows, truth = np.array(list(scores)), {row: self.prepared.read("mask", row) == 1 for row in scores}
-        tables = []
-        for threshold in THRESHOLDS:
-            marked = {row: score >= threshold for row, score in scores.items()}
-            pairs = [(truth[row], marked[row]) for row in scores]
-            counts = {"tp": [t & m for t, m in pairs], "fp": [~t & m for t, m in pairs], "fn": [t & ~m for t, m in pairs]}
-            table = {name: self.prepared.index[name][rows] for name in ("item", "patient")}
-            table |= {name: np.array([cells.sum() for cells in values]) for name, values in counts.items()}
-            tables.append({**table, "threshold": np.full(len(rows), threshold)})
-        return concatenate(tables)
+            for threshold in THRESHOLDS:
+                marked = answer.probability >= threshold
+                cells = {"tp": truth & marked, "fp": ~truth & marked, "fn": truth & ~marked}
+                counts.append({**name, "threshold": threshold, **{n: int(c.sum()) for n, c in cells.items()}})
+        return {column: np.array([entry[column] for entry in counts]) for column in counts[0]}
 
     @staticmethod
     def scored(table: Table) -> Table:

@@ -1,0 +1,126 @@
+"""Settings from flags and YAML, and every mistake as one line that names the way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from shared.cli import guarded, load_config, parse_config
+from shared.errors import CheckpointError, ConfigError, InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inner:
+    """Part of the settings."""
+
+    rate: float = 0.1
+    """Step size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings of a test."""
+
+    files: tuple[Path, ...] = ()
+    """Input."""
+    items: int = 3
+    """A name that the parser's own namespace also uses."""
+    sizes: tuple[int, ...] = (1, 2)
+    """Several numbers."""
+    name: str | None = None
+    """Text or nothing."""
+    inner: Inner = field(default_factory=Inner)
+    """Nested settings."""
+
+
+def parse(*words: str, **keywords) -> Settings:
+    return parse_config(Settings, words, prog="test", **keywords)
+
+
+def test_defaults_then_file_then_flags(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("sizes: [5]\ninner:\n  rate: 1e-3\nname: from file\n")
+    assert parse() == Settings()
+    assert parse("--config", str(path), "--name", "flag") == Settings(
+        sizes=(5,), inner=Inner(rate=1e-3), name="flag"
+    )
+
+
+def test_positional_words_and_a_field_called_items() -> None:
+    found = parse("a.csv", "b.csv", "--items", "7", positional=("files",))
+    assert found.files == (Path("a.csv"), Path("b.csv"))
+    assert found.items == 7
+
+
+def test_presets_are_files_by_name(tmp_path: Path) -> None:
+    (tmp_path / "quick.yaml").write_text("items: 9\n")
+    assert parse("--config", "quick", presets=tmp_path).items == 9
+    assert parse("--config=quick", presets=tmp_path).items == 9
+    with pytest.raises(ConfigError, match="Did you mean 'quick'"):
+        parse("--config", "quik", presets=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--inner.rat", "1"], "Unknown option --inner.rat. Did you mean 'inner.rate'"),
+        (["--item", "1"], "Unknown option --item. Did you mean 'items'"),
+        (["--items", "many"], "items: Expected an? int, found: many"),
+        (["--sizes", "3"], "sizes: Expected a"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
+    ],
+)
+def test_mistakes_in_flags(words: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse(*words)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("itemz: 3", "Unknown setting 'itemz'. Did you mean 'items'"),
+        ("inner:\n  rat: 3", "Unknown setting 'inner.rat'. Did you mean 'inner.rate'"),
+        ("inner:\n  rate: fast", "inner.rate: Expected a float, found: fast"),
+        ("sizes: [1,", "parsing"),
+    ],
+)
+def test_mistakes_in_files(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_config(Settings, path)
+    assert "\n" not in str(caught.value)
+
+
+def test_printed_settings_read_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse("--items", "4", "--inner.rate", "2", "--print_config")
+    path = tmp_path / "printed.yaml"
+    path.write_text(capsys.readouterr().out)
+    assert load_config(Settings, path) == Settings(items=4, inner=Inner(rate=2.0))
+
+
+@pytest.mark.parametrize("error", [ConfigError, InputError, CheckpointError])
+def test_user_errors_are_one_line_and_exit_code_2(error, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> int:
+        raise error("wrong\nin two lines")
+
+    assert guarded(fail) == 2
+    assert capsys.readouterr().err == "error: wrong in two lines\n"
+
+
+def test_a_bug_is_not_hidden() -> None:
+    def fail() -> int:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        guarded(fail)
+
+
+def test_interruption_is_130() -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    assert guarded(interrupted) == 130
