@@ -1,7 +1,7 @@
 """`python -m apps.readme` renews the generated blocks of all READMEs from cards and committed results.
 
-Kinds of block: `apps` (table of all apps), `card NAME` and `crossval NAME` (of the app whose README it is; the results
-lie beside the shipped weights).
+Kinds of block: `apps` (table of all apps), and of the app whose README it is `card NAME`, `crossval NAME` and
+`details NAME`; the results lie beside the shipped weights.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from shared.readme import Block, fill
 
 __all__ = ["main", "readmes", "renewed"]
 
+MOST_COLUMNS = 7
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -39,6 +40,7 @@ def renewed(path: Path, app: App | None) -> str:
     if app is not None:
         kinds["card"] = lambda name: load(app.predictor).from_pretrained(name).card.to_markdown()
         kinds["crossval"] = lambda name: _crossval_table(app, name)
+        kinds["details"] = lambda name: _details_tables(app, name)
     return fill(path.read_text(encoding="utf-8"), kinds)
 
 
@@ -90,6 +92,23 @@ def _crossval_table(app: App, name: str) -> str:
         f"interval over {results['resamples']} resamples of whole groups ({results['group']})."
     )
     return f"{_table(header, rows)}\n\n{note}"
+
+
+def _details_tables(app: App, name: str) -> str:
+    """The shares that the app's report keeps beside its metrics, in percent, for the network and the best others."""
+    results: Mapping[str, Any] = read_json(app.folder / "pretrained" / name / CROSSVAL)
+    ranked = sorted(
+        results["folds"], key=lambda model: (model != results["reference"], -results["folds"][model]["mean"])
+    )
+    models = ranked[:MOST_COLUMNS]
+    tables = [
+        _table(
+            (f"{title}, %", *models),
+            [[row, *(f"{100 * shares[m]:.1f}" for m in models)] for row, shares in rows.items()],
+        )
+        for title, rows in results["details"].items()
+    ]
+    return "\n\n".join(tables)
 
 
 def _heading(metric: Metric) -> str:

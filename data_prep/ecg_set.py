@@ -31,6 +31,10 @@ ECG_FIELD = FieldSpec(
 )
 
 
+PHYSIONET = ("vfdb", "cudb", "mitdb")
+"""Databases whose licence is known."""
+
+
 @dataclass(frozen=True)
 class Origin:
     """What the manifest says about where the records come from."""
@@ -56,7 +60,18 @@ def prepare(paths: Sequence[Path], out: Path, config: EcgShockConfig) -> None:
     """
     databases = find_databases(paths, config.databases)
     names = ", ".join(database.name for database in databases)
-    write_prepared(databases, out, config, Origin(SOURCE.title, f"WFDB databases {names}", SOURCE.licence, CITATION))
+    licence = config.licence or _licence(databases)
+    write_prepared(databases, out, config, Origin(SOURCE.title, f"WFDB databases {names}", licence, CITATION))
+
+
+def _licence(databases: Sequence[Database]) -> str:
+    """What is known of the licence: that of PhysioNet's three databases, as long as their own annotations are used."""
+    unknown = [database.name for database in databases if database.name not in PHYSIONET]
+    tabled = [d.name for d in databases if not all(path.with_suffix(".atr").is_file() for path in d.records())]
+    parts = [] if len(unknown) == len(databases) else [SOURCE.licence]
+    parts += [f"{', '.join(unknown)}: not stated"] if unknown else []
+    parts += [f"label table of {', '.join(tabled)}: no licence established"] if tabled else []
+    return "; ".join(parts)
 
 
 def write_prepared(databases: Sequence[Database], out: Path, config: EcgShockConfig, origin: Origin) -> None:

@@ -59,6 +59,9 @@ class EcgShockConfig:
     groups: Path | None = None
     """CSV with the columns record, patient and, if needed, db, for records of one patient that are not known here."""
 
+    licence: str | None = None
+    """Licence of recordings and labels; by default what is known of PhysioNet's databases, else "not stated"."""
+
     def __post_init__(self) -> None:
         if not 2.0 <= self.window_s <= 10.0:
             raise ConfigError(f"window_s is {self.window_s:g}; expected 2 to 10 seconds.")

@@ -106,9 +106,7 @@ def parse_config(
     import jsonargparse
 
     jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    parser = jsonargparse.ArgumentParser(
-        prog=prog, description=description, exit_on_error=False, allow_abbrev=False
-    )
+    parser = jsonargparse.ArgumentParser(prog=prog, description=description, exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--config", action=jsonargparse.ActionConfigFile, help="YAML file, or the name of a preset")
     hints = get_type_hints(config_class)
     for name in positional:

@@ -115,10 +115,10 @@ def _mean(values: npt.NDArray[np.float64]) -> float:
     return float(defined.mean()) if len(defined) else float("nan")
 
 
-def _deviation(values: Sequence[float]) -> float:
-    """The standard deviation of what is defined; 0 where that is one value or none."""
+def _deviation(values: Sequence[float]) -> float | None:
+    """The standard deviation of what is defined; None where that is one value or none."""
     defined = np.array([value for value in values if not np.isnan(value)])
-    return float(defined.std(ddof=1)) if len(defined) > 1 else 0.0
+    return float(defined.std(ddof=1)) if len(defined) > 1 else None
 
 
 def _or_none(value: float) -> float | None:

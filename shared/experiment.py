@@ -162,6 +162,10 @@ class Experiment(ABC, Generic[Config]):
         }
         return Card(**{**stated, **self.described(), **measured})
 
+    def details(self, table: Table) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
+        """Shares that the field asks for beside the metrics: title -> row -> column -> share, kept in metrics.json."""
+        return {}
+
     def sections(self, table: Table, summary: Mapping[str, Any]) -> list[Section]:
         """What the field expects in the report beyond the common part; `table` holds the models in column "model"."""
         return []

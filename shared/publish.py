@@ -36,6 +36,11 @@ CROSSVAL = "crossval.json"
 ITEM = "item"
 """Column of those predictions that numbers what was scored."""
 
+OPEN_LICENCES = frozenset(
+    {"Apache-2.0", "BSD-3-Clause", "CC-BY-4.0", "CC0-1.0", "MIT", "ODC-By-1.0", "PDDL-1.0", "ODbL-1.0"}
+)
+"""SPDX names of licences that allow any use. Weights from data under anything else, or nothing, are research-only."""
+
 _FREE_TO_DIFFER = ("out", "data", "split", "resume", "calibration")
 """Settings of a recipe that differ between the folds and the shipped training by nature."""
 
@@ -79,6 +84,7 @@ def publish(app: App, predictor: Predictor, crossval: Path, out: Path) -> Card:
             "command": f"python -m {app.package} crossval --config {out.name} --data DATA --out GRID",
         },
         licence_weights=f"as the data: {'; '.join(str(item['licence']) for item in data)}",
+        research_only=not all(str(item["licence"]) in OPEN_LICENCES for item in data),
     )
     card = predictor.save_pretrained(out)
     staged.replace(out / OUT_OF_FOLD)
@@ -108,7 +114,7 @@ def _codes(column: npt.NDArray[np.generic]) -> npt.NDArray[np.intp]:
     return np.unique(comparable, return_inverse=True)[1]
 
 
-def card_metrics(app: App, table: Table) -> dict[str, Mapping[str, Any]]:
+def card_metrics(app: App, table: Table, resamples: int = 1000) -> dict[str, Mapping[str, Any]]:
     """Every metric of the app with its interval, from published out-of-fold predictions: what a card states."""
     experiment = load(app.experiment)
     summary = summarise(
@@ -119,6 +125,7 @@ def card_metrics(app: App, table: Table) -> dict[str, Mapping[str, Any]]:
         key=(ITEM,),
         repeats="seed",
         primary=app.primary_metric,
+        n=resamples,
     )
     return summary["models"][NETWORK]["metrics"]
 

@@ -72,7 +72,12 @@ def write_results(
         n=resamples,
         level=level,
     )
-    summary |= {"protocol": protocol, "scored_unit": experiment.app.scored_unit, **(extra or {})}
+    summary |= {
+        "details": experiment.details(table),
+        "protocol": protocol,
+        "scored_unit": experiment.app.scored_unit,
+        **(extra or {}),
+    }
     write_json(run.metrics, summary)
     manifest = experiment.prepared.manifest
     render(
@@ -85,7 +90,6 @@ def write_results(
             "licence of the data": manifest.licence,
             "scored unit": experiment.app.scored_unit,
             "intervals by": experiment.app.resampling_unit,
-            "run": str(run.folder),
         },
         synthetic=manifest.synthetic,
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numbers
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,12 @@ import numpy.typing as npt
 from shared.atomic import read_json
 from shared.errors import InputError
 
-__all__ = ["finite_array", "record"]
+__all__ = ["Kind", "finite_array", "record"]
+
+Kind = Literal["whole number", "number", "text"]
+"""What a field of a record holds."""
+
+_TYPES: Mapping[str, type] = {"whole number": numbers.Integral, "number": numbers.Real, "text": str}
 
 
 def finite_array(source: Any, *, dimensions: int, what: str) -> npt.NDArray[np.float32]:
@@ -38,19 +44,19 @@ def finite_array(source: Any, *, dimensions: int, what: str) -> npt.NDArray[np.f
         found = f"{given.dtype} of shape {given.shape}" if isinstance(given, np.ndarray) else "an archive of several"
         raise InputError(f"{what} is one array of real numbers with {dimensions} axes, none empty; found {found}.")
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is refused as such
-        numbers = np.array(given, dtype=np.float32)
-    if not np.isfinite(numbers).all():
+        single = np.array(given, dtype=np.float32)
+    if not np.isfinite(single).all():
         raise InputError(f"{what} holds NaN, infinity, or numbers beyond 3e38: mask or cut them out first.")
-    return numbers
+    return single
 
 
-def record(source: Any, what: str, kinds: Mapping[str, type]) -> Mapping[str, Any]:
+def record(source: Any, what: str, kinds: Mapping[str, Kind]) -> Mapping[str, Any]:
     """Read one row of named values.
 
     Args:
         source: a mapping, or the path of a JSON file that holds one.
         what: it is called this in an error: "Row 3".
-        kinds: the fields it must have, and what they hold, such as `numbers.Integral`; others are left alone.
+        kinds: the fields it must have, and what they hold; others are left alone.
 
     Returns:
         The mapping.
@@ -65,7 +71,7 @@ def record(source: Any, what: str, kinds: Mapping[str, type]) -> Mapping[str, An
     if not isinstance(row, Mapping):
         raise InputError(f"{what} is a mapping with the fields {', '.join(kinds)}; found {type(row).__name__}.")
     for name, kind in kinds.items():
-        if not isinstance(row.get(name), kind):
+        if not isinstance(row.get(name), _TYPES[kind]):
             found = repr(row[name])[:80] if name in row else "nothing"
-            raise InputError(f"{what} needs {name!r} as {kind.__name__}; found {found}.")
+            raise InputError(f"{what} needs a {kind} in the field {name!r}; found {found}.")
     return row

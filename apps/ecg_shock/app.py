@@ -40,5 +40,6 @@ APP = App(
         *(f"threshold on {detector}" for detector in _DETECTORS),
     ),
     batch_tolerance=1e-5,
+    presets=("paper", "smoke"),
     onnx_core="ecg (batch, 1, samples) float32, preprocessed, mV at 125 Hz -> logit (batch,) float32",
 )

@@ -29,7 +29,15 @@ from apps.ecg_shock.features import FEATURES
 from shared.baselines import EstimatorBaseline
 from shared.errors import InputError
 
-__all__ = ["TRUSTED", "BalancedBaseline", "MarginSVC", "balanced_weights", "baselines", "patient_weights"]
+__all__ = [
+    "SINGLE_DETECTOR",
+    "TRUSTED",
+    "BalancedBaseline",
+    "MarginSVC",
+    "balanced_weights",
+    "baselines",
+    "patient_weights",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -59,6 +67,10 @@ def balanced_weights(targets: npt.ArrayLike, weights: npt.ArrayLike) -> FloatArr
     if len(sums) != 2:
         raise InputError(f"Training needs windows of two classes, shock and no shock; found {len(sums)}.")
     return given * (len(given) / 2 / sums)[number]
+
+
+SINGLE_DETECTOR = "threshold on"
+"""How the names of the models on one feature begin."""
 
 
 class BalancedBaseline(EstimatorBaseline):
@@ -136,6 +148,6 @@ def baselines(seed: int) -> dict[str, Callable[[], BalancedBaseline]]:
     Args:
         seed: of all that is drawn at random; the same seed gives the same model.
     """
-    detectors = {f"threshold on {feature}": ThresholdDetector(feature) for feature in FEATURES}
+    detectors = {f"{SINGLE_DETECTOR} {feature}": ThresholdDetector(feature) for feature in FEATURES}
     estimators = detectors | _classifiers(seed)
     return {name: partial(BalancedBaseline, estimator) for name, estimator in estimators.items()}

@@ -20,8 +20,8 @@ __all__ = [
     "SAMPLING_RATE",
     "ShockWindows",
     "bridge_missing",
-    "preprocess",
     "has_verdict",
+    "preprocess",
     "training_rows",
 ]
 

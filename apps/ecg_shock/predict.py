@@ -147,6 +147,8 @@ class ShockAdvisor(Predictor):
 
     def advise(self, windows: Sequence[EcgWindow]) -> list[ShockDecision]:
         """Advise on windows that have been read; an answer does not depend on the windows that stand beside it."""
+        if not windows:
+            return []
         outputs = self.forward_items([(torch.from_numpy(_readable(window))[None],) for window in windows])
         logits = np.array([float(logit) for logit, _ in outputs])
         features = np.stack([features.numpy() for _, features in outputs])

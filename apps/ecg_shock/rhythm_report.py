@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from apps.ecg_shock.baselines import SINGLE_DETECTOR
 from apps.ecg_shock.evaluate import scored
 from shared.evaluation import models_of
 from shared.figures import per_group_bars
-from shared.metrics.binary import ACCURACY, SENSITIVITY, SPECIFICITY
+from shared.metrics.binary import ACCURACY, POSITIVE_RATE, SENSITIVITY, SPECIFICITY
 from shared.report import ReportFigure, ReportTable, Section
 from shared.results import NETWORK, network_rows
 from shared.sections import binary_section
 from shared.stats import clopper_pearson, per_group
 from shared.table import Table, take
 
-__all__ = ["CLASSES", "sections"]
+__all__ = ["CLASSES", "sections", "shock_rates"]
 
 CLASSES = {
     "S_VF": "ventricular fibrillation",
@@ -36,8 +37,10 @@ CLASSES = {
 def sections(table: Table) -> list[Section]:
     """What the field asks beyond the common figures: how the models rank, and what the network advised on what."""
     rows = network_rows(table)
+    # Curves of all single detectors would hide one another; their figures stand in the table above.
+    curves = {name: part for name, part in models_of(scored(table)).items() if not name.startswith(SINGLE_DETECTOR)}
     return [
-        binary_section(models_of(scored(table)), NETWORK, ("no shock", "shock")),
+        binary_section(curves, NETWORK, ("no shock", "shock")),
         Section(
             "What was advised, by rhythm class",
             ["Share of windows with the advice to shock; classes that are not scored are shown, never counted."],
@@ -59,13 +62,22 @@ def sections(table: Table) -> list[Section]:
     ]
 
 
+def shock_rates(table: Table) -> dict[str, dict[str, float]]:
+    """Share of decisions to shock for each rhythm class that occurs and each model: class -> model -> share."""
+    models = models_of(table)
+    return {
+        title: {name: POSITIVE_RATE(take(rows, rows["cls"] == code)) for name, rows in models.items()}
+        for code, title in _named(CLASSES, table, "cls").items()
+    }
+
+
 def _percent(share: float) -> str:
     return SENSITIVITY.format(share)
 
 
-def _windows(rows: Table) -> str:
+def _windows(rows: Table) -> int:
     """Distinct windows: several seeds score the same one."""
-    return str(len(set(rows["item"].tolist())))
+    return len(set(rows["item"].tolist()))
 
 
 def _patients(rows: Table) -> str:
@@ -85,20 +97,26 @@ def _share_table(
     lines = []
     for value, title in _named(names, rows, column).items():
         part = take(rows, rows[column] == value)
-        shocks = int((part["decision"] == 1).sum())
-        exact = clopper_pearson(shocks, len(part["decision"]), 0.95)
+        share, windows = POSITIVE_RATE(part), _windows(part)
+        exact = clopper_pearson(round(share * windows), windows, 0.95)
         lines.append(
             (
                 title,
-                _windows(part),
+                str(windows),
                 _patients(part),
-                _percent(exact.estimate),
+                _percent(share),
                 f"{_percent(exact.low)} to {_percent(exact.high)}",
                 _percent(float(part["undecided"].mean())),
             )
         )
     header = (heading, "windows", "patients", "shock advised, %", "exact 95 %", "withheld, %")
-    return ReportTable(caption, header, lines, "The exact interval takes windows as independent, which they are not.")
+    return ReportTable(
+        caption,
+        header,
+        lines,
+        "The exact interval counts a window once, whatever the number of seeds, and takes windows as independent; they "
+        "are not.",
+    )
 
 
 def _database_table(rows: Table) -> ReportTable:
@@ -106,7 +124,7 @@ def _database_table(rows: Table) -> ReportTable:
     for database in sorted(set(rows["db"].tolist())):
         part = take(rows, rows["db"] == database)
         lines.append(
-            (database, _windows(part), _patients(part), _percent(SENSITIVITY(part)), _percent(SPECIFICITY(part)))
+            (database, str(_windows(part)), _patients(part), _percent(SENSITIVITY(part)), _percent(SPECIFICITY(part)))
         )
     return ReportTable(
         "Sensitivity and specificity by database",

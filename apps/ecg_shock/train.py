@@ -230,6 +230,10 @@ class ShockExperiment(Experiment[TrainConfig]):
         """Windows whose class has a verdict."""
         return evaluate.scored(table)
 
+    def details(self, table: Table) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
+        """Advice to shock by rhythm class, for the network and the classical models."""
+        return {"shock advised, by rhythm class": rhythm_report.shock_rates(table)}
+
     def sections(self, table: Table, summary: Mapping[str, Any]) -> list[Section]:
         """Per class, database, rhythm and patient."""
         return rhythm_report.sections(table)

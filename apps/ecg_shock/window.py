@@ -97,7 +97,10 @@ def _from_array(
     duration_s: float | None,
 ) -> EcgWindow:
     """Check an array and cut the window out of it."""
-    signal = np.asarray(ecg)
+    try:
+        signal = np.asarray(ecg)
+    except ValueError as error:  # lists of different lengths
+        raise InputError(f"The ECG is no array of numbers: {error}. One lead of shape (samples,) is needed.") from error
     if signal.dtype.kind not in "fiu":
         raise InputError(f"The ECG is an array of {signal.dtype}; real numbers in {unit} are needed.")
     if signal.ndim != 1:

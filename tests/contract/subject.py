@@ -60,12 +60,15 @@ def command(app: App, *words: object) -> Outcome:
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Subject:
     """An app with a folder that all test processes share."""
 
     app: App
     folder: Path
+
+    def __repr__(self) -> str:
+        return f"Subject({self.app.name!r})"
 
     @cached_property
     def case(self) -> ContractCase:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 import torch
@@ -49,7 +48,7 @@ class ClickGuesser(Predictor):
         return self.predict_batch([row])[0]
 
     def predict_batch(self, items) -> list[Click]:
-        rows = [record(item, f"Row {place}", dict.fromkeys(FIELDS, Integral)) for place, item in enumerate(items)]
+        rows = [record(item, f"Row {place}", dict.fromkeys(FIELDS, "whole number")) for place, item in enumerate(items)]
         found = self.probability({field: np.array([row[field] for row in rows], dtype=object) for field in FIELDS})
         unseen = [[field for field in FIELDS if not 0 <= row[field] < self.card.network["known"]] for row in rows]
         doubts = [{"status": "undecided", "reason": f"unseen: {', '.join(u)}"} if u else {} for u in unseen]
