@@ -72,21 +72,30 @@ def _apps_table(apps: Sequence[App]) -> str:
     return _table(("app", "the job", "predictor", "out of fold", "parameters", "licence of the weights"), rows)
 
 
+def _results(app: App, name: str) -> tuple[Mapping[str, Any], list[str]]:
+    """The committed figures of a shipped model, and all models in them, the best first."""
+    results: Mapping[str, Any] = read_json(app.folder / "pretrained" / name / CROSSVAL)
+    metric = load(app.experiment).primary_metric()
+    means = {model: spread["mean"] for model, spread in results["folds"].items() if spread["mean"] is not None}
+    return results, sorted(means, key=lambda model: means[model], reverse=metric.higher_is_better)
+
+
 def _crossval_table(app: App, name: str) -> str:
     """Network and classical models on the same held-out rows."""
-    results: Mapping[str, Any] = read_json(app.folder / "pretrained" / name / CROSSVAL)
+    results, ranked = _results(app, name)
     metrics: Sequence[Metric] = load(app.experiment).metrics
-    primary = results["primary"]
-    header = ["model", f"{primary}, mean over folds (sd)", *(_heading(metric) for metric in metrics)]
-    ranked = sorted(results["folds"].items(), key=lambda item: -item[1]["mean"])
-    rows = [
-        [
-            f"**{model}**" if model == results["reference"] else model,
-            f"{100 * spread['mean']:.1f} ({100 * spread['sd over folds']:.1f})",
-            *(interval_text(metric, results["models"][model]["metrics"][metric.name]) for metric in metrics),
-        ]
-        for model, spread in ranked
-    ]
+    primary = load(app.experiment).primary_metric()
+    header = ["model", f"{_heading(primary)}, mean over folds (sd)", *(_heading(metric) for metric in metrics)]
+    rows = []
+    for model in ranked:
+        spread, figures = results["folds"][model], results["models"][model]["metrics"]
+        rows.append(
+            [
+                f"**{model}**" if model == results["reference"] else model,
+                f"{primary.format(spread['mean'])} ({primary.format(spread['sd over folds'])})",
+                *(interval_text(metric, figures[metric.name]) for metric in metrics),
+            ]
+        )
     note = (
         f"{results['protocol']}; scored unit: {results['scored_unit']}; square brackets: {100 * results['level']:g} % "
         f"interval over {results['resamples']} resamples of whole groups ({results['group']})."
@@ -96,18 +105,13 @@ def _crossval_table(app: App, name: str) -> str:
 
 def _details_tables(app: App, name: str) -> str:
     """The shares that the app's report keeps beside its metrics, in percent, for the network and the best others."""
-    results: Mapping[str, Any] = read_json(app.folder / "pretrained" / name / CROSSVAL)
-    ranked = sorted(
-        results["folds"], key=lambda model: (model != results["reference"], -results["folds"][model]["mean"])
-    )
-    models = ranked[:MOST_COLUMNS]
-    tables = [
-        _table(
-            (f"{title}, %", *models),
-            [[row, *(f"{100 * shares[m]:.1f}" for m in models)] for row, shares in rows.items()],
-        )
-        for title, rows in results["details"].items()
-    ]
+    results, ranked = _results(app, name)
+    reference = results["reference"]
+    models = [reference, *(model for model in ranked if model != reference)][:MOST_COLUMNS]
+    tables = []
+    for title, shares in results["details"].items():
+        rows = [[row, *(f"{100 * found[model]:.1f}" for model in models)] for row, found in shares.items()]
+        tables.append(_table((f"{title}, %", *models), rows))
     return "\n\n".join(tables)
 
 

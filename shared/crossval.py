@@ -24,7 +24,8 @@ from shared.grid import run_grid
 from shared.metrics import Metric
 from shared.prepared import PreparedSet
 from shared.results import NETWORK, labelled, write_results
-from shared.run import Run
+from shared.run import WIDER_STUDY, Run
+from shared.splits import Split
 from shared.table import Table, concatenate, read_table, take, write_table
 from shared.verb_config import BaseTrainConfig, CrossvalSettings
 from shared.verbs import predictor_class, train_run
@@ -38,24 +39,49 @@ Cell = Mapping[str, Any]
 def crossval(app: App, config: Any) -> None:
     """Run the grid that `config` (the app's TrainConfig with `CrossvalSettings`) describes, then write its figures."""
     prepared = PreparedSet(config.data)
-    folds = config.folds or prepared.split(config.split.name).folds
-    if len(folds) < 2:
-        raise ConfigError(f"Split {config.split.name!r} has the folds {folds}; a cross-validation needs two or more.")
-    run = Run.create(config.out, config, app.package, prepared.manifest_hash, resume=True)
+    folds = _folds(prepared.split(config.split.name), config.folds)
+    run = Run.create(config.out, config, app.package, prepared.manifest_hash, resume=True, may_change=WIDER_STUDY)
     training = _training_config(config, load(app.experiment).config_class)
     cells: list[Cell] = [{"fold": fold, "seed": seed} for seed in config.seeds for fold in folds]
     if config.baselines:
         cells += [{"fold": fold, "baseline": name} for fold in folds for name in app.baselines]
-    done = run_grid(cells, partial(_score_cell, app, training), run.folder / "cells", workers=config.workers)
+    work = partial(_score_cell, app, training, _validation_folds(training, folds))
+    done = run_grid(cells, work, run.folder / "cells", workers=config.workers)
     table = concatenate([read_table(cell.folder / PREDICTIONS) for cell in done])
     experiment = load(app.experiment)(training)
-    protocol = (
-        f"Out of fold on split {config.split.name!r}, {len(folds)} folds, {len(config.seeds)} seeds; "
-        "thresholds and epochs fixed beforehand"
-    )
     spread = fold_spread(experiment.primary_metric(), experiment.scored(table))
+    protocol = _protocol(training, len(folds), len(config.seeds))
     write_results(run, experiment, table, protocol=protocol, extra={"folds": spread})
     print(f"{run.metrics}\n{run.report}")
+
+
+def _folds(split: Split, chosen: Sequence[int] | None) -> Sequence[int]:
+    """The folds to hold out in turn. Raises ConfigError for a split of roles, unknown folds, or fewer than two."""
+    if not all(isinstance(fold, int) for fold in split.folds):
+        raise ConfigError(f"Split {split.name!r} has the roles {split.folds}; a cross-validation needs numbered folds.")
+    folds = tuple(chosen or split.folds)
+    if len(folds) < 2 or not set(folds) <= set(split.folds):
+        raise ConfigError(f"Split {split.name!r} has the folds {split.folds}, {folds} were asked for; two are needed.")
+    return folds  # type: ignore[return-value]  # all int, as checked
+
+
+def _validation_folds(training: BaseTrainConfig, folds: Sequence[int]) -> Mapping[int, int | None]:
+    """For each held-out fold the one to validate on: the next one where validation is asked for, else none."""
+    if training.split.validation is None:
+        return dict.fromkeys(folds)
+    return {fold: folds[(place + 1) % len(folds)] for place, fold in enumerate(folds)}
+
+
+def _protocol(training: BaseTrainConfig, n_folds: int, n_seeds: int) -> str:
+    """What the figures are: which rows, and what was chosen on what."""
+    fit = training.fit
+    chosen = "the last epoch kept"
+    if fit.monitor is not None:
+        chosen = f"the epoch of best {fit.monitor} on the fold after the held-out one"
+    return (
+        f"Out of fold on split {training.split.name!r}, {n_folds} folds, {n_seeds} seeds; {fit.epochs} epochs, "
+        f"{chosen}; threshold fixed beforehand"
+    )
 
 
 def _training_config(config: CrossvalSettings, config_class: type[BaseTrainConfig]) -> BaseTrainConfig:
@@ -63,9 +89,11 @@ def _training_config(config: CrossvalSettings, config_class: type[BaseTrainConfi
     return config_class(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config_class)})
 
 
-def _score_cell(app: App, training: BaseTrainConfig, cell: Cell, folder: Path) -> None:
+def _score_cell(
+    app: App, training: BaseTrainConfig, validation: Mapping[int, int | None], cell: Cell, folder: Path
+) -> None:
     """Train on all folds but one and score that one, with the network or with a classical model."""
-    split = dataclasses.replace(training.split, test=cell["fold"])
+    split = dataclasses.replace(training.split, test=cell["fold"], validation=validation[cell["fold"]])
     fit = dataclasses.replace(training.fit, seed=cell.get("seed", training.fit.seed), progress=False)
     config = dataclasses.replace(training, split=split, fit=fit, out=folder / "run", resume=True)
     experiment: Experiment[Any] = load(app.experiment)(config)

@@ -7,7 +7,6 @@ it never writes a loop, a run folder, a bootstrap or a page.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -55,11 +54,13 @@ class Experiment(ABC, Generic[Config]):
         self.config = config
         self.prepared = PreparedSet(config.data)
 
+    def rows(self, role: str) -> npt.NDArray[np.integer[Any]]:
+        """Row numbers of a role, where the split deals the items of the index; "all" needs no split."""
+        return np.arange(len(self.prepared)) if role == "all" else self._rows[role]
+
     @cached_property
-    def rows(self) -> Mapping[str, npt.NDArray[np.integer[Any]]]:
-        """Row numbers of each role, where the split deals the items of the index."""
-        split = self.prepared.split(self.config.split.name)
-        return {**roles(split, self.prepared.index, self.config.split), "all": np.arange(len(self.prepared))}
+    def _rows(self) -> Mapping[str, npt.NDArray[np.integer[Any]]]:
+        return roles(self.prepared.split(self.config.split.name), self.prepared.index, self.config.split)
 
     def where(self, role: str) -> tuple[str, tuple[str, ...]] | None:
         """The rows of a role as `TableField.batches(where=...)` takes them, where the split deals a streamed table."""
@@ -169,7 +170,3 @@ class Experiment(ABC, Generic[Config]):
     def sections(self, table: Table, summary: Mapping[str, Any]) -> list[Section]:
         """What the field expects in the report beyond the common part; `table` holds the models in column "model"."""
         return []
-
-    def with_config(self, **changes: Any) -> Experiment[Config]:
-        """The same experiment with other settings."""
-        return type(self)(dataclasses.replace(self.config, **changes))

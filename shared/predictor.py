@@ -25,10 +25,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+import shutil
 import warnings
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -227,11 +228,12 @@ class Predictor(ABC):
         predictor.folder = folder
         return predictor
 
-    def save_pretrained(self, folder: Path | str) -> Card:
+    def save_pretrained(self, folder: Path | str, *, beside: Mapping[str, Path] | None = None) -> Card:
         """Write the model folder; it appears whole, after it has been loaded back and has answered.
 
         Args:
             folder: to create, or the folder of an older model to replace.
+            beside: name -> file to copy into the folder, such as predictions that prove the card's figures.
 
         Returns:
             The card as written, with the hashes of the files.
@@ -244,6 +246,8 @@ class Predictor(ABC):
             weights = {name: tensor.cpu() for name, tensor in self.network.state_dict().items()}
             digest = write_weights(temporary / WEIGHTS, weights, self.arrays, half=self.card.half)
             self.save_files(temporary)
+            for name, source in (beside or {}).items():
+                shutil.copyfile(source, temporary / name)
             card = dataclasses.replace(
                 self.card,
                 weights_sha256=digest,

@@ -7,6 +7,7 @@ and everybody can recompute its figures from the out-of-fold predictions that li
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from shared.evaluation import summarise
 from shared.predictor import Predictor
 from shared.results import NETWORK, labelled, network_rows
 from shared.run import Run
+from shared.splits import LEAKY
 from shared.table import Table, read_table, require, take, write_table
 
 __all__ = ["CROSSVAL", "OUT_OF_FOLD", "card_metrics", "publish"]
@@ -41,8 +43,8 @@ OPEN_LICENCES = frozenset(
 )
 """SPDX names of licences that allow any use. Weights from data under anything else, or nothing, are research-only."""
 
-_FREE_TO_DIFFER = ("out", "data", "split", "resume", "calibration")
-"""Settings of a recipe that differ between the folds and the shipped training by nature."""
+FREE_TO_DIFFER = frozenset({"split.test", "split.validation", "fit.seed", "fit.progress", "fit.accelerator"})
+"""Settings of a recipe that differ between a fold's training and the shipped one by nature."""
 
 
 def publish(app: App, predictor: Predictor, crossval: Path, out: Path) -> Card:
@@ -50,7 +52,7 @@ def publish(app: App, predictor: Predictor, crossval: Path, out: Path) -> Card:
 
     Args:
         app: whose model it is.
-        predictor: loaded from the run to ship.
+        predictor: loaded from the run to ship, which was trained on every fold.
         crossval: folder of the cross-validation.
         out: folder to write; its name becomes the model's name.
 
@@ -58,47 +60,47 @@ def publish(app: App, predictor: Predictor, crossval: Path, out: Path) -> Card:
         The card as written.
 
     Raises:
-        ConfigError: the cross-validation is of another recipe, or the card would be incomplete.
+        ConfigError: the cross-validation is not one of this recipe on these data, or the card would be incomplete.
     """
     run = Run.open(crossval, app.package)
-    recipe = yaml.safe_load(run.config.read_text(encoding="utf-8"))
-    _check_same_recipe(predictor.card.recipe, recipe)
+    _check_same_recipe(predictor.card, run)
+    results = read_json(run.metrics)
     table = out_of_fold(app, network_rows(read_table(run.predictions)))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    staged = out.with_name(f"{out.name}.{OUT_OF_FOLD}")
-    write_table(staged, table)
     data = predictor.card.data
-    predictor.card = dataclasses.replace(
-        predictor.card,
-        name=out.name,
-        status="published",
-        protocol=(
-            f"{read_json(run.metrics)['protocol']}. Scored unit: {app.scored_unit}; intervals resample whole groups "
-            f"({app.resampling_unit}). The shipped weights were trained once more on all rows and have no figures of "
-            "their own."
-        ),
-        metrics=card_metrics(app, table),
-        oof={
-            "file": OUT_OF_FOLD,
-            "sha256": sha256_of(staged),
-            "command": f"python -m {app.package} crossval --config {out.name} --data DATA --out GRID",
-        },
-        licence_weights=f"as the data: {'; '.join(str(item['licence']) for item in data)}",
-        research_only=not all(str(item["licence"]) in OPEN_LICENCES for item in data),
-    )
-    card = predictor.save_pretrained(out)
-    staged.replace(out / OUT_OF_FOLD)
-    write_json(out / CROSSVAL, read_json(run.metrics))
-    return card
+    with tempfile.TemporaryDirectory() as folder:
+        beside = {OUT_OF_FOLD: Path(folder) / OUT_OF_FOLD, CROSSVAL: Path(folder) / CROSSVAL}
+        write_table(beside[OUT_OF_FOLD], table)
+        write_json(beside[CROSSVAL], results)
+        predictor.card = dataclasses.replace(
+            predictor.card,
+            name=out.name,
+            status="published",
+            protocol=(
+                f"{results['protocol']}. Scored unit: {app.scored_unit}; intervals resample whole groups "
+                f"({app.resampling_unit}). The shipped weights were trained once more on all folds and have no figures "
+                "of their own."
+            ),
+            metrics=card_metrics(app, table),
+            oof={
+                "file": OUT_OF_FOLD,
+                "sha256": sha256_of(beside[OUT_OF_FOLD]),
+                "manifest_hash": run.data_manifest_hash,
+                "command": f"python -m {app.package} crossval --config {out.name} --data DATA --out GRID",
+            },
+            licence_weights=f"as the data: {'; '.join(str(item['licence']) for item in data)}",
+            research_only=not all(str(item["licence"]) in OPEN_LICENCES for item in data),
+        )
+        return predictor.save_pretrained(out, beside=beside)
 
 
 def out_of_fold(app: App, table: Table) -> Table:
-    """The columns an app may publish, with items as numbers.
+    """The scored rows and the columns an app may publish, with items as numbers.
 
     Rows are sorted by what they hold, and items numbered as they then come, so that neither leads back to a place in a
     recording.
     """
     experiment = load(app.experiment)
+    table = experiment.scored(table)
     names = dict.fromkeys((*experiment.published_columns, app.resampling_unit, "seed"))
     require(table, *experiment.item_columns, *names)
     table = take(table, np.lexsort([_codes(table[name]) for name in names]))
@@ -118,7 +120,7 @@ def card_metrics(app: App, table: Table, resamples: int = 1000) -> dict[str, Map
     """Every metric of the app with its interval, from published out-of-fold predictions: what a card states."""
     experiment = load(app.experiment)
     summary = summarise(
-        labelled(experiment.scored(table), NETWORK),
+        labelled(table, NETWORK),
         experiment.metrics,
         group=app.resampling_unit,
         reference=NETWORK,
@@ -130,17 +132,30 @@ def card_metrics(app: App, table: Table, resamples: int = 1000) -> dict[str, Map
     return summary["models"][NETWORK]["metrics"]
 
 
-def _check_same_recipe(shipped: Mapping[str, Any], scored: Mapping[str, Any]) -> None:
-    for key, value in shipped.items():
-        if key not in _FREE_TO_DIFFER and _without_run(value) != _without_run(scored.get(key)):
-            raise ConfigError(
-                f"The cross-validation is of another recipe: {key} is {scored.get(key)} there and {value} in the run. "
-                "Repeat one of them with the settings of the other."
-            )
+def _check_same_recipe(card: Card, crossval: Run) -> None:
+    """Raise ConfigError unless the cross-validation tells how good a model of this card is."""
+    settings = yaml.safe_load(crossval.config.read_text(encoding="utf-8"))
+    recipe = _flat(card.recipe)
+    scored = _flat(settings)
+    differing = [key for key, value in recipe.items() if key not in FREE_TO_DIFFER and value != scored.get(key)]
+    if differing:
+        told = "; ".join(f"{key} {recipe[key]!r} in the run, {scored.get(key)!r} there" for key in differing)
+        raise ConfigError(f"The cross-validation is of another recipe: {told}. Repeat one of them like the other.")
+    if card.recipe["split"]["test"] is not None:
+        raise ConfigError("The run held rows out. A model to ship is trained on every fold: --split.test null.")
+    if card.recipe["split"]["name"].startswith(LEAKY) or settings["folds"] is not None:
+        raise ConfigError("A card's figures come from all folds of a split that cuts no group.")
+    hashes = [item["manifest_hash"] for item in card.data]
+    if crossval.data_manifest_hash not in hashes:
+        raise ConfigError(
+            f"The cross-validation was run on another prepared set ({crossval.data_manifest_hash}) than the model was "
+            f"trained on ({', '.join(hashes)})."
+        )
 
 
-def _without_run(value: Any) -> Any:
-    """A setting without what says on which machine and from which seed it ran."""
-    if isinstance(value, Mapping):
-        return {name: inner for name, inner in value.items() if name not in ("seed", "progress", "accelerator")}
-    return value
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

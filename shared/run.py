@@ -30,7 +30,7 @@ import yaml
 from shared.atomic import read_json, write_json, write_text
 from shared.errors import CheckpointError, ConfigError, InputError
 
-__all__ = ["BEST", "FORMAT_VERSION", "LAST", "LOG", "Run"]
+__all__ = ["BEST", "FORMAT_VERSION", "LAST", "LOG", "LONGER_RUN", "WIDER_STUDY", "Run"]
 
 FORMAT_VERSION = 1
 """Layout of the folder; a folder with a higher number was written by a newer version of this software."""
@@ -40,11 +40,11 @@ LOG, LAST, BEST = "log.jsonl", "last.ckpt", "best.safetensors"
 PACKAGES = ("neural-suite", "torch", "lightning-fabric", "numpy", "scipy", "scikit-learn", "pyarrow", "safetensors")
 """Distributions whose versions can change what a training gives."""
 
-MAY_CHANGE = frozenset(
-    {"resume", "data", "out", "fit.epochs", "fit.patience", "fit.progress", "fit.accelerator", "fit.devices"}
-    | {"fit.num_nodes", "seeds", "folds", "baselines", "workers"}
-)
-"""Settings a resumed run or grid may change: where things lie, how long, on what and how much. Others would mix two."""
+PLACES = frozenset({"resume", "data", "out", "fit.progress", "fit.accelerator", "fit.devices", "fit.num_nodes"})
+LONGER_RUN = PLACES | {"fit.epochs", "fit.patience"}
+"""Settings that a resumed training may change: where things lie, on what it runs, how long; others would mix two."""
+WIDER_STUDY = PLACES | {"seeds", "folds", "baselines", "workers", "trials"}
+"""Settings that a continued grid or search may change: how much there is to do, never what is done in each part."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Run:
         resume: bool = False,
         *,
         first_process: bool = True,
+        may_change: frozenset[str] = LONGER_RUN,
     ) -> Run:
         """Start a run in `folder`, or continue the one that lies there.
 
@@ -78,6 +79,8 @@ class Run:
             resume: continue a run that lies in the folder; where there is none, start one.
             first_process: False in every process of a distributed training but one (`shared.fit.is_first_process`):
                 such a process leaves the folder to the first.
+            may_change: settings that may differ from those the folder was started with; `LONGER_RUN` for a training,
+                `WIDER_STUDY` for a grid or search.
 
         Raises:
             ConfigError: the folder already holds a run and `resume` is False, or the settings have changed since.
@@ -93,7 +96,7 @@ class Run:
                 raise ConfigError(
                     f"{run.folder} already holds a run. Choose another folder, or continue with --resume true."
                 )
-            cls.open(run.folder, app)._check_same(settings, data_manifest_hash)
+            cls.open(run.folder, app)._check_same(settings, data_manifest_hash, may_change)
             write_text(run.config, _to_yaml(settings))
         else:
             write_text(run.config, _to_yaml(settings))
@@ -179,14 +182,16 @@ class Run:
         """The page to read."""
         return self.folder / "report.html"
 
-    def _check_same(self, settings: Mapping[str, Any], data_manifest_hash: str | None) -> None:
+    def _check_same(
+        self, settings: Mapping[str, Any], data_manifest_hash: str | None, may_change: frozenset[str]
+    ) -> None:
         if self.data_manifest_hash != data_manifest_hash:
             raise InputError(
                 f"The data of {self.folder} have changed since it was started (hash {self.data_manifest_hash} then, "
                 f"{data_manifest_hash} now): resume on the same prepared set, or start a new run."
             )
         then, now = _flat(yaml.safe_load(self.config.read_text(encoding="utf-8"))), _flat(settings)
-        changed = [key for key in sorted({*then, *now}) if then.get(key) != now.get(key) and key not in MAY_CHANGE]
+        changed = [key for key in sorted({*then, *now}) if then.get(key) != now.get(key) and key not in may_change]
         if changed:
             listed = ", ".join(f"{key} ({then.get(key)!r} then, {now.get(key)!r} now)" for key in changed)
             raise ConfigError(

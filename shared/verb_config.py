@@ -26,7 +26,7 @@ class BaseTrainConfig:
     resume: bool = False
     """Continue the run that already lies in `out`."""
     calibration: Path | None = None
-    """Predictions of a cross-validation (predictions.parquet) to calibrate on where no validation rows are held out."""
+    """Folder of a cross-validation of the same recipe; a training on all folds is calibrated on its predictions."""
 
 
 @dataclass(frozen=True, kw_only=True)

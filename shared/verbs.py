@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from shared.cli import load_config
 from shared.contract import App, load
-from shared.errors import ConfigError
+from shared.errors import ConfigError, InputError
 from shared.experiment import Experiment
 from shared.fit import fit, is_first_process
 from shared.predictor import Predictor
 from shared.publish import publish
 from shared.results import NETWORK, labelled, network_rows, write_results
 from shared.run import Run
-from shared.table import concatenate, read_table
+from shared.table import Table, concatenate, read_table, take
 from shared.verb_config import BaseTrainConfig, CardConfig, EvaluateConfig, ExportConfig, PredictConfig
 
 __all__ = ["card", "evaluate", "export", "open_experiment", "predict", "predictor_class", "train", "train_run"]
@@ -41,6 +42,7 @@ def train_run(experiment: Experiment[Any]) -> Run:
     """Train one experiment into the run folder that its configuration names; a finished run is returned as it is."""
     config = experiment.config
     writes = is_first_process(config.fit)
+    calibration = _calibration_rows(experiment)
     run = Run.create(
         config.out,
         config,
@@ -53,9 +55,28 @@ def train_run(experiment: Experiment[Any]) -> Run:
     network = experiment.network()
     result = fit(experiment.task(network), network, config.fit, run.folder, resume=config.resume)
     if writes:
-        calibration = network_rows(read_table(config.calibration)) if config.calibration else None
         experiment.predictor(result.model, calibration).save_pretrained(run.model)
     return run
+
+
+def _calibration_rows(experiment: Experiment[Any]) -> Table | None:
+    """Out-of-fold predictions to calibrate on, where a cross-validation was named.
+
+    Raises:
+        ConfigError: rows are held out, which such predictions would give away; or the data are others.
+    """
+    config = experiment.config
+    if config.calibration is None:
+        return None
+    if (config.split.test, config.split.validation) != (None, None):
+        raise ConfigError(
+            "--calibration takes predictions on every row, the held-out ones too: it is for the training on all folds, "
+            "--split.test null. Elsewhere calibrate on --split.validation."
+        )
+    crossval = Run.open(config.calibration, experiment.app.package)
+    if crossval.data_manifest_hash != experiment.prepared.manifest_hash:
+        raise ConfigError(f"{config.calibration} is a cross-validation of another prepared set than {config.data}.")
+    return network_rows(read_table(crossval.predictions))
 
 
 def open_experiment(app: App, run: Run, data: Path | None = None) -> Experiment[Any]:
@@ -74,25 +95,40 @@ def evaluate(app: App, config: EvaluateConfig) -> None:
     """Score a run and the classical models on the same rows; write predictions, metrics.json and report.html."""
     run = Run.open(config.run, app.package)
     own = open_experiment(app, run)
-    other = open_experiment(app, run, config.data) if config.data else None
-    scored_on, role = (own, "test") if other is None else (other, "all")
-    if other is None and own.config.split.test is None:
-        raise ConfigError(f"{run.folder} was trained on every row: nothing is held out. Give --data another set.")
     predictor = predictor_class(app).from_pretrained(run.folder)
+    if config.data is None:
+        if own.config.split.test is None:
+            raise ConfigError(f"{run.folder} was trained on every row: nothing is held out. Give --data another set.")
+        scored_on, role = own, "test"
+        protocol = f"Split {own.config.split.name!r} of the run's set, held out: {own.config.split.test!r}"
+    else:
+        scored_on, role = open_experiment(app, run, config.data), "all"
+        protocol = f"All rows of {config.data.name!r}; the run was trained on {own.config.data.name!r}"
     names = app.baselines if config.baselines else ()
-    tables = [
-        labelled(scored_on.predictions(predictor, role, run.outputs), NETWORK),
-        *(labelled(scored_on.baseline_predictions(own.fit_baseline(name), role), name) for name in names),
-    ]
-    protocol = (
-        f"Split {own.config.split.name!r} of the run's set, held out: {own.config.split.test!r}"
-        if other is None
-        else f"All rows of {other.prepared.manifest.title!r}; the run was trained on {own.prepared.manifest.title!r}"
+    table: Table = concatenate(
+        [
+            labelled(scored_on.predictions(predictor, role, run.outputs), NETWORK),
+            *(labelled(scored_on.baseline_predictions(own.fit_baseline(name), role), name) for name in names),
+        ]
     )
-    write_results(
-        run, scored_on, concatenate(tables), protocol=protocol, resamples=config.resamples, level=config.level
-    )
+    if config.data is not None:
+        table, left_out = _unseen(table, app.resampling_unit, predictor.card.training_groups)
+        protocol += f"; left out, because the run was trained on them: {left_out} of their {app.resampling_unit} groups"
+    write_results(run, scored_on, table, protocol=protocol, resamples=config.resamples, level=config.level)
     print(f"{run.metrics}\n{run.report}")
+
+
+def _unseen(table: Table, unit: str, trained_on: Sequence[str]) -> tuple[Table, int]:
+    """The rows of groups that a model was not trained on, and how many groups were left out.
+
+    Raises:
+        InputError: no row is left.
+    """
+    groups = table[unit].astype(str)
+    seen = np.isin(groups, list(trained_on))
+    if seen.all():
+        raise InputError(f"The run was trained on every {unit} of this set: no figure counts. Give another set.")
+    return take(table, ~seen), len(set(groups[seen].tolist()))
 
 
 def predict(app: App, config: PredictConfig) -> None:

@@ -13,7 +13,7 @@ from scipy import signal
 from apps.ecg_shock.measure import SAMPLING_RATE
 from shared.errors import InputError
 from shared.prepared import PreparedSet
-from shared.table import require
+from shared.table import Table, n_rows, require
 
 __all__ = [
     "MAX_MISSING",
@@ -96,7 +96,7 @@ class ShockWindows:
     def __init__(self, prepared: PreparedSet) -> None:
         require(prepared.index, "item", "patient", "sampling_rate", "cls", "target")
         self.prepared = prepared
-        self.index = prepared.index
+        self.index = _with_optional_columns(prepared.index)
         self._kept: dict[tuple[int, int], npt.NDArray[np.float32]] = {}
 
     def __len__(self) -> int:
@@ -121,6 +121,14 @@ class ShockWindows:
         windows = [self.read(row) for row in rows]
         samples = min(len(window) for window in windows)
         return np.stack([window[:samples] for window in windows])[:, None]
+
+
+def _with_optional_columns(index: Table) -> Table:
+    """The index with what a report shows filled in where a set does not say it: nothing but labels and places."""
+    nothing = np.full(n_rows(index), "", dtype=object)
+    start = np.zeros(n_rows(index))
+    stated = {"db": nothing, "record": index["patient"], "rhythm": index["cls"], "reader2": nothing, "start_s": start}
+    return {**stated, **index}
 
 
 @lru_cache(maxsize=2)

@@ -39,7 +39,7 @@ LIMITS = (
     "Without augmentation strong noise pushes the advice towards shock.",
 )
 
-_CARRIED = ("item", "db", "record", "patient", "rhythm", "cls", "target", "start_s", "duration_s")
+_CARRIED = ("item", "db", "record", "patient", "rhythm", "cls", "target", "start_s", "reader2")
 
 
 def _table(
@@ -73,7 +73,7 @@ def decisions(advisor: ShockAdvisor, windows: ShockWindows, rows: Rows) -> Table
     )
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _features(windows: ShockWindows) -> npt.NDArray[np.float64]:
     """(windows, 32) of a whole set: every fold and every classical model reads the same."""
     return features_of([windows.read(row) for row in range(len(windows))])

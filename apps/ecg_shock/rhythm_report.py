@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from apps.ecg_shock.baselines import SINGLE_DETECTOR
@@ -31,7 +33,9 @@ CLASSES = {
     "U_ASYSLBL": "asystole label, larger signal (not scored)",
     "X_NOISE": "noise mark (not scored)",
 }
-"""Class of a window -> what it is, in the order of the report; the other X classes are left out of it."""
+"""Class of a window -> what it is, in the order of the report; a set's own classes follow under their own names."""
+LEFT_OUT = ("X_EDGE", "X_INVALID", "X_UNLABELLED")
+"""Classes that say nothing of a rhythm."""
 
 
 def sections(table: Table) -> list[Section]:
@@ -54,10 +58,11 @@ def sections(table: Table) -> list[Section]:
             ],
             [
                 _database_table(scored(rows)),
-                _share_table("Advice by rhythm label, scored windows", "rhythm", scored(rows), "rhythm"),
+                _share_table("Advice by rhythm label, scored windows", "rhythm", scored(rows), "rhythm", {}),
             ],
         ),
         _patient_section(scored(rows)),
+        *_second_reader_section(scored(rows)),
         Section("Withheld advice", [_withheld_sentence(rows)], [_withheld_table(rows)]),
     ]
 
@@ -84,15 +89,14 @@ def _patients(rows: Table) -> str:
     return str(len(set(rows["patient"].tolist())))
 
 
-def _named(names: dict[str, str] | None, rows: Table, column: str) -> dict[str, str]:
-    """Value -> title of the lines of a table: those given that occur, or all that occur."""
-    present = set(rows[column].tolist())
-    return {value: title for value, title in (names or {v: v for v in sorted(present)}).items() if value in present}
+def _named(names: Mapping[str, str], rows: Table, column: str) -> dict[str, str]:
+    """Value -> title of the lines of a table: those named that occur, then the others under their own name."""
+    present = set(rows[column].astype(str).tolist())
+    others = sorted(value for value in present - names.keys() if value not in LEFT_OUT)
+    return {value: names[value] for value in names if value in present} | {value: value for value in others}
 
 
-def _share_table(
-    caption: str, heading: str, rows: Table, column: str, names: dict[str, str] | None = None
-) -> ReportTable:
+def _share_table(caption: str, heading: str, rows: Table, column: str, names: Mapping[str, str]) -> ReportTable:
     """Advice to shock per value of a column, with an exact interval that takes windows as independent."""
     lines = []
     for value, title in _named(names, rows, column).items():
@@ -163,6 +167,21 @@ def _patients_sentence(rows: Table) -> str:
 def _patient_table(rows: Table) -> ReportTable:
     lines = [(name, str(n), str(errors), _percent(errors / n)) for name, n, errors in _errors_by_patient(rows)[:10]]
     return ReportTable("The ten patients with most errors", ("patient", "decisions", "errors", "errors, %"), lines)
+
+
+def _second_reader_section(rows: Table) -> list[Section]:
+    """The same figures without the windows whose label a second reader contradicts, where there was one."""
+    if "reader2" not in rows or not (rows["reader2"] != "").any():
+        return []
+    mark, target = rows["reader2"].astype(str), rows["target"].astype(int)
+    same = np.where(target == 1, np.isin(mark, ("VF", "VT")), mark == "N")
+    agreed = take(rows, np.isin(mark, ("", "C")) | same)
+    told = (
+        f"A second reader contradicts {_windows(rows) - _windows(agreed)} labels or finds the window unusable. Without "
+        f"them sensitivity is {_percent(SENSITIVITY(agreed))} % (with them {_percent(SENSITIVITY(rows))} %) and "
+        f"specificity {_percent(SPECIFICITY(agreed))} % ({_percent(SPECIFICITY(rows))} %)."
+    )
+    return [Section("Second reader", [told])]
 
 
 def _withheld_sentence(rows: Table) -> str:

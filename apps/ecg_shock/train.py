@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +23,6 @@ from apps.ecg_shock.predict import ShockAdvisor
 from shared.abstention import Abstention, FarFromTraining, ProbabilityBand
 from shared.baselines import Baseline
 from shared.calibrate import Calibrator, Identity, Temperature
-from shared.card import Card
 from shared.contract import App, as_plain
 from shared.errors import InputError
 from shared.experiment import Experiment
@@ -32,7 +30,6 @@ from shared.metrics.binary import BALANCED_ACCURACY, decide
 from shared.ood import FeatureDistance
 from shared.predictor import Predictor
 from shared.report import Section
-from shared.splits import roles
 from shared.table import Table, require
 
 __all__ = ["ShockExperiment", "ShockTask"]
@@ -129,93 +126,86 @@ class ShockExperiment(Experiment[TrainConfig]):
     app: ClassVar[App] = APP
     config_class: ClassVar[type] = TrainConfig
     metrics = evaluate.METRICS
-    published_columns: ClassVar[tuple[str, ...]] = ("db", "patient", "cls", "target", "probability", "decision", "seed")
+    published_columns: ClassVar[tuple[str, ...]] = ("target", "probability", "decision")
 
     @cached_property
     def windows(self) -> ShockWindows:
         """The prepared windows."""
         return windows_of(self.prepared)
 
-    @cached_property
-    def rows(self) -> Mapping[str, Rows]:
-        """Row numbers of each role."""
-        split = self.prepared.split(self.config.split.name)
-        return {**roles(split, self.prepared.index, self.config.split), "all": np.arange(len(self.prepared))}
-
     def learnt(self, role: str) -> tuple[Rows, npt.NDArray[np.int64]]:
         """Rows of a role that carry a lesson, with their labels."""
-        return training_rows(self.windows, self.rows[role], self.config.draws.irregular_vt)
+        return training_rows(self.windows, self.rows(role), self.config.draws.irregular_vt)
 
-    def network(self) -> ShockNet:
-        """A fresh network."""
-        return ShockNet(**as_plain(self.config.network))
+    def _verdicts(self, role: str) -> tuple[Rows, npt.NDArray[np.int64]]:
+        """The rows of a role that are scored, with their labels."""
+        return training_rows(self.windows, self.rows(role), irregular_vt=False)
+
+    def described(self) -> Mapping[str, Any]:
+        """What is known before training."""
+        network = ShockNet(**as_plain(self.config.network))
+        rows, _ = self.learnt("train")
+        return {
+            "description": (
+                "Convolutional network of Krasteva et al., Sensors 2020, 20(10):2875; "
+                f"{len(network.blocks)} blocks, {network.hidden_layers} hidden layers as the paper counts them."
+            ),
+            "network": as_plain(self.config.network),
+            "classes": ("no shock", "shock"),
+            "input": {
+                "units": "mV",
+                "range": [-50, 50],
+                "sampling rate": "75 Hz or more, resampled to 125 Hz",
+                "length": "2 to 10 s",
+                "leads": 1,
+                "band": "0.5 to 30 Hz, filtered by the predictor",
+            },
+            "output": {"shock_probability": "at even odds of shockable and non-shockable rhythms"},
+            "training_groups": tuple(sorted(set(self.windows.index["patient"][rows].tolist()))),
+            "threshold": 0.5,
+            "limits": evaluate.LIMITS,
+            "macs": network.multiply_accumulates(),
+        }
 
     def task(self, network: nn.Module) -> ShockTask:
         """Draws from the training rows; validates on the validation rows."""
         config = self.config
         return ShockTask(
-            self.windows, *self.learnt("train"), self.learnt("validation"), config.draws, config.learning_rate,
+            self.windows, *self.learnt("train"), self._verdicts("validation"), config.draws, config.learning_rate,
             config.fit.seed,
         )  # fmt: skip
 
     def predictor(self, network: nn.Module, calibration: Table | None) -> ShockAdvisor:
         """The trained network with its calibration, and with the features of its training rows as what it knows."""
-        bare = ShockAdvisor(self._card(network, Identity(), Abstention()), network)
-        calibrator = self._calibrator(bare, calibration)
-        rows, _ = self.learnt("train")
-        outputs = bare.forward_items([(torch.from_numpy(self.windows.read(row))[None],) for row in rows])
-        familiar = FeatureDistance.fit(np.stack([features.numpy() for _, features in outputs]), FAMILIAR_SHARE)
+        bare = ShockAdvisor(self.card(), network)
+        familiar = FeatureDistance.fit(self._answers(bare, self.learnt("train")[0])[1], FAMILIAR_SHARE)
         rules = Abstention((FarFromTraining(familiar.limit), ProbabilityBand(*UNDECIDED_BAND)))
-        return ShockAdvisor(self._card(network, calibrator, rules), network, arrays={"ood": familiar.state()})
+        calibrator = self._calibrator(bare, calibration)
+        card = self.card(calibration=calibrator.to_dict(), abstention=rules.to_dict())
+        return ShockAdvisor(card, network, arrays={"ood": familiar.state()})
+
+    def _answers(self, bare: ShockAdvisor, rows: Rows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+        """The network's logits (rows,) and features (rows, F)."""
+        outputs = bare.forward_items([(torch.from_numpy(self.windows.read(row))[None],) for row in rows])
+        return np.array([float(logit) for logit, _ in outputs]), np.stack([part.numpy() for _, part in outputs])
 
     def _calibrator(self, bare: ShockAdvisor, table: Table | None) -> Calibrator:
         """Temperature, fitted with both labels alike heavy, so that a probability stands at even odds."""
         if table is not None:
             require(table, "logit", "target")
             logit, target = table["logit"], table["target"]
-        elif len(rows := self.rows["validation"]):
-            outputs = bare.forward_items([(torch.from_numpy(self.windows.read(row))[None],) for row in rows])
-            logit, target = np.array([float(z) for z, _ in outputs]), self.windows.index["target"][rows]
+        elif len(rows := self.rows("validation")):
+            logit, target = self._answers(bare, rows)[0], self.windows.index["target"][rows]
         else:
             return Identity()
         counted = has_verdict(target)
         logit, label = logit[counted], target[counted].astype(np.int64)
         return Temperature.fit(logit, label, weights=0.5 / (np.bincount(label, minlength=2) / len(label))[label])
 
-    def _card(self, network: nn.Module, calibrator: Calibrator, rules: Abstention) -> Card:
-        rows, _ = self.learnt("train")
-        assert isinstance(network, ShockNet)
-        return Card(
-            app=APP.package,
-            name="run",
-            title="Shock advice from one lead of ECG",
-            description=(
-                "Convolutional network of Krasteva et al., Sensors 2020, 20(10):2875; "
-                f"{len(network.blocks)} blocks, {network.hidden_layers} hidden layers as the paper counts them."
-            ),
-            created=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
-            network=as_plain(self.config.network),
-            recipe=self.recipe(),
-            classes=("no shock", "shock"),
-            input={
-                "units": "mV", "range": [-50, 50], "sampling rate": "75 Hz or more, resampled to 125 Hz",
-                "length": "2 to 10 s", "leads": 1, "band": "0.5 to 30 Hz, filtered by the predictor",
-            },
-            output={"shock_probability": "calibrated, at even odds of shockable and non-shockable rhythms"},
-            data=(self.data_entry(),),
-            training_groups=tuple(sorted(set(self.windows.index["patient"][rows].tolist()))),
-            protocol=f"trained on split {self.config.split.name!r}, held out: {self.config.split.test}; not yet scored",
-            calibration=calibrator.to_dict(),
-            threshold=0.5,
-            abstention=rules.to_dict(),
-            limits=evaluate.LIMITS,
-            macs=network.multiply_accumulates(),
-        )  # fmt: skip
-
     def predictions(self, predictor: Predictor, role: str, outputs: Path) -> Table:
         """One row per window of the role; `outputs` stays empty, a decision is no dense array."""
         assert isinstance(predictor, ShockAdvisor)
-        return evaluate.decisions(predictor, self.windows, self.rows[role])
+        return evaluate.decisions(predictor, self.windows, self.rows(role))
 
     def fit_baseline(self, name: str) -> Baseline:
         """Fit a classical model on the features of the training rows."""
@@ -223,7 +213,7 @@ class ShockExperiment(Experiment[TrainConfig]):
 
     def baseline_predictions(self, fitted: Baseline, role: str) -> Table:
         """One row per window of the role, as `predictions` gives them."""
-        return evaluate.baseline_decisions(fitted, self.windows, self.rows[role])
+        return evaluate.baseline_decisions(fitted, self.windows, self.rows(role))
 
     @staticmethod
     def scored(table: Table) -> Table:

@@ -62,7 +62,7 @@ def case_of(app: App) -> ContractCase:
 
 def calls(inputs: SearchStrategy[Any], **keywords: Any) -> SearchStrategy[Call]:
     """Each input with the same keywords."""
-    return inputs.map(lambda item: (item, keywords))
+    return st.tuples(inputs, st.just(keywords))
 
 
 def broken_arrays(shape: tuple[int, ...]) -> SearchStrategy[Any]:

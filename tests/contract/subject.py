@@ -60,12 +60,11 @@ def command(app: App, *words: object) -> Outcome:
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
-@dataclass(frozen=True, repr=False)
 class Subject:
     """An app with a folder that all test processes share."""
 
-    app: App
-    folder: Path
+    def __init__(self, app: App, folder: Path) -> None:
+        self.app, self.folder = app, folder
 
     def __repr__(self) -> str:
         return f"Subject({self.app.name!r})"

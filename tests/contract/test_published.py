@@ -18,6 +18,8 @@ from shared.table import read_table
 from tests.contract.case import APPS
 from tests.contract.subject import Subject, command
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*research only")
+
 SHIPPED = [(app, name) for app in APPS.values() for name in names(app.folder / "pretrained")]
 
 

@@ -43,9 +43,10 @@ class BoxFinder(Predictor):
         pixels = finite_array(image, dimensions=2, what="A picture")
         ((logit, *size),) = self.forward(torch.from_numpy(pixels)[None, None])[0]
         score = torch.sigmoid(logit)
-        peak = score == functional.max_pool2d(score[None], 3, 1, 1)[0]
-        place = torch.nonzero(peak & (score >= (score_threshold or self.card.threshold)))
-        row, column = place[torch.argsort(score[tuple(place.T)], descending=True, stable=True)[:MOST_BOXES]].T
+        threshold = self.card.threshold if score_threshold is None else score_threshold
+        peak = (score == functional.max_pool2d(score[None], 3, 1, 1)[0]) & (score >= threshold)
+        best = torch.argsort(score[peak], descending=True, stable=True)[:MOST_BOXES]
+        row, column = torch.nonzero(peak)[best].T
         half = torch.stack([side[row, column].clamp(min=1) / 2 for side in size], dim=1)
         centre = torch.stack([column, row], dim=1) + 0.5
         flat = {"status": "undecided", "reason": "flat: all pixels are alike"} if np.ptp(pixels) == 0 else {}
@@ -62,11 +63,11 @@ class BoxExperiment(Experiment[TrainConfig]):
         return {"network": {"channels": self.config.channels}, **facts}
 
     def task(self, network) -> BoxExperiment:
-        self.steps_per_epoch = len(self.rows["train"]) // BATCH
+        self.steps_per_epoch = len(self.rows("train")) // BATCH
         return self  # an experiment may be its own task
 
     def batches(self, epoch, rank, world_size):
-        for rows in shuffled_batches(self.rows["train"], BATCH, self.config.fit.seed, epoch, rank, world_size):
+        for rows in shuffled_batches(self.rows("train"), BATCH, self.config.fit.seed, epoch, rank, world_size):
             boxes = [self.prepared.read("boxes", row) for row in rows]
             owner = np.repeat(np.arange(len(rows)), [len(own) for own in boxes])
             picture = np.stack([self.prepared.read("picture", row) for row in rows])[:, None]
@@ -88,9 +89,9 @@ class BoxExperiment(Experiment[TrainConfig]):
         return {}
 
     def predictions(self, predictor, role, outputs) -> dict[str, np.ndarray]:
-        rows, read = self.rows[role], self.prepared.read
+        rows, read = self.rows(role), self.prepared.read
         images = {name: self.prepared.index[name][rows] for name in ("image", "scene")}
-        found = [predictor.predict(read("picture", row), score_threshold=1e-3) for row in rows]
+        found = [predictor.predict(read("picture", row), score_threshold=0.0) for row in rows]
         boxes = _box_table(images["image"], [answer.boxes for answer in found])
         boxes["score"] = np.concatenate([answer.scores for answer in found])
         return match(boxes, _box_table(images["image"], [read("boxes", row) for row in rows]), images)

@@ -13,6 +13,7 @@ from torch.nn import functional
 from shared.atomic import atomic_path
 from shared.batching import shuffled_batches
 from shared.card import Card
+from shared.errors import InputError
 from shared.experiment import Experiment
 from shared.metrics.dense import DICE, MEAN_DICE
 from shared.predictor import Predictor
@@ -48,8 +49,10 @@ class BlobSegmenter(Predictor):
     def predict(self, scan, *, spacing_mm=(1.0, 1.0, 1.0), threshold: float | None = None) -> Segmentation:
         voxels = finite_array(scan, dimensions=3, what="A scan")
         side = finite_array(spacing_mm, dimensions=1, what="The spacing")
+        if side.shape != (3,) or side.min() <= 0:
+            raise InputError(f"The spacing is three lengths above 0 in mm, in the order of the axes; found {side}.")
         probability = torch.sigmoid(self.forward(torch.from_numpy(voxels)[None, None])[0])[0, 0].numpy()
-        mask = (probability >= (threshold or self.card.threshold)).astype(np.uint8)
+        mask = (probability >= (self.card.threshold if threshold is None else threshold)).astype(np.uint8)
         flat = {"status": "undecided", "reason": "flat: all voxels are alike"} if np.ptp(voxels) == 0 else {}
         volume_ml = float(mask.sum() * side.prod() / 1000)
         return Segmentation(model=self.card.label, mask=mask, probability=probability, volume_ml=volume_ml, **flat)
@@ -64,14 +67,14 @@ class BlobExperiment(Experiment[TrainConfig]):
         return {"network": {"channels": self.config.channels}, **facts}
 
     def task(self, network) -> BlobExperiment:
-        self.steps_per_epoch = len(self.rows["train"]) // BATCH
+        self.steps_per_epoch = len(self.rows("train")) // BATCH
         return self  # an experiment may be its own task
 
     def _read(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         return np.load(self.prepared.read("scan", row)), self.prepared.read("mask", row)
 
     def batches(self, epoch, rank, world_size):
-        for rows in shuffled_batches(self.rows["train"], BATCH, self.config.fit.seed, epoch, rank, world_size):
+        for rows in shuffled_batches(self.rows("train"), BATCH, self.config.fit.seed, epoch, rank, world_size):
             yield [tuple(torch.tensor(array, dtype=torch.float32) for array in self._read(row)) for row in rows]
 
     def loss(self, model, batch) -> dict[str, Tensor]:
@@ -86,7 +89,7 @@ class BlobExperiment(Experiment[TrainConfig]):
 
     def predictions(self, predictor, role, outputs) -> Table:
         counts = []
-        for row in self.rows[role]:
+        for row in self.rows(role):
             name = {column: self.prepared.index[column][row] for column in ("item", "patient")}
             truth, answer = self._read(row)[1] == 1, predictor.predict(self.prepared.read("scan", row))
             with atomic_path(outputs / f"{name['item']}.npy") as path:
