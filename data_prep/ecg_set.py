@@ -60,8 +60,9 @@ def prepare(paths: Sequence[Path], out: Path, config: EcgShockConfig) -> None:
     """
     databases = find_databases(paths, config.databases)
     names = ", ".join(database.name for database in databases)
+    citation = CITATION if any(database.name in PHYSIONET for database in databases) else ""
     licence = config.licence or _licence(databases)
-    write_prepared(databases, out, config, Origin(SOURCE.title, f"WFDB databases {names}", licence, CITATION))
+    write_prepared(databases, out, config, Origin(SOURCE.title, f"WFDB databases {names}", licence, citation))
 
 
 def _licence(databases: Sequence[Database]) -> str:

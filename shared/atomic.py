@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,16 +15,21 @@ from typing import Any
 
 __all__ = ["atomic_path", "read_json", "sha256_of", "write_bytes", "write_json", "write_text"]
 
+STALE_S = 3600
+"""After this many seconds without a write a temporary file is one that a killed process left."""
+
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` that takes its place when the block ends without an error.
 
     A process killed inside the block leaves the old file as it was (`torch.save` over an existing file does not).
-    The temporary name keeps the suffix, because some writers choose their format by it.
+    Its temporary file is removed by a later write of the same path, once it is an hour old. The temporary name keeps
+    the suffix, because some writers choose their format by it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(path)
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         yield temporary
@@ -31,6 +38,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
         _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_stale(path: Path) -> None:
+    for left in path.parent.glob(f".{glob.escape(path.stem)}.{'[0-9a-f]' * 8}{glob.escape(path.suffix)}"):
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            if time.time() - left.stat().st_mtime > STALE_S:
+                left.unlink()
 
 
 def _flush(path: Path) -> None:

@@ -10,9 +10,10 @@ import dataclasses
 import re
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from shared.contract import ALIASES, App, load, verbs_of
 from shared.errors import CheckpointError, ConfigError, InputError, did_you_mean
@@ -61,6 +62,10 @@ def guarded(run: Callable[[], int]) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away (`... | head`): nothing is left to say
         return 0
+    except OSError as error:  # a full disk, a folder that may not be written, a file where a folder should be
+        where = f"{error.filename}: " if error.filename is not None else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -117,7 +122,7 @@ def parse_config(
     try:
         found = parser.instantiate(parser.parse_args(words))
     except jsonargparse.ArgumentError as error:
-        raise ConfigError(_one_line(str(error), _known_keys(config_class))) from error
+        raise ConfigError(_one_line(str(error), _settings(config_class))) from error
     values = {field.name: found[field.name] for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
     return config_class(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
@@ -150,16 +155,17 @@ def _preset_file(word: str, presets: Path | None) -> Path:
     raise ConfigError(f"--config {word}: no such file{' or preset' if names else ''}.{did_you_mean(word, names)}")
 
 
-def _known_keys(config_class: type, prefix: str = "") -> list[str]:
-    keys = []
+def _settings(config_class: type, prefix: str = "") -> dict[str, Any]:
+    """Dotted name of every setting -> its type."""
+    settings = {}
     for name, hint in get_type_hints(config_class).items():
-        keys.append(prefix + name)
+        settings[prefix + name] = hint
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-            keys += _known_keys(hint, f"{prefix}{name}.")
-    return keys
+            settings |= _settings(hint, f"{prefix}{name}.")
+    return settings
 
 
-def _one_line(message: str, known: Sequence[str]) -> str:
+def _one_line(message: str, known: Mapping[str, Any]) -> str:
     """Say in our words what jsonargparse found."""
     message = " ".join(message.split())
     if match := re.search(r"unrecognized arguments: (.*)", message, re.IGNORECASE):
@@ -170,7 +176,22 @@ def _one_line(message: str, known: Sequence[str]) -> str:
         return f"Unknown setting {key!r}.{did_you_mean(key, known)}"
     if match := re.search(r"Option '([^']+)' is not accepted", message):
         return f"Unknown setting {match[1]!r}.{did_you_mean(match[1], known)}"
-    if match := re.search(r'Parser key "([^"]+)": (.*)', message):
-        expectation = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", match[2]).replace(". Got value:", ", found:")
-        return f"{match[1]}: {expectation}"
+    if match := re.search(r'.*Parser key "([^"]+)": (.*)', message):
+        key, complaint = match[1], match[2]
+        found = re.search(r".*(?:Got|Given) value: (.*)", complaint)
+        if found and key in known:
+            return f"{key}: expected {_expected(known[key])}, found {found[1]!r}"
+        return f"{key}: {complaint}"
     return message[:1].upper() + message[1:]
+
+
+def _expected(hint: Any) -> str:
+    """A type as a person reads it: "int or nothing", "list of int", "one of cosine, constant"."""
+    arguments = get_args(hint)
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(map(_expected, arguments))
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(map(str, arguments))}"
+    if get_origin(hint) is tuple:
+        return f"list of {_expected(arguments[0])}"
+    return "nothing" if hint is NoneType else "true or false" if hint is bool else str(hint.__name__).lower()

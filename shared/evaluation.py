@@ -10,7 +10,7 @@ Entries of metrics.json (undefined numbers are null):
 * "models", for each its "n_rows" (different things scored) and
     * "metrics": name -> estimate, low, high, level, method, n_groups, undefined (`shared.stats.Interval`), n_rows;
     * "differences" to the reference, model minus reference: the same and share_at_most_zero, without n_rows;
-    * "groups": group -> primary metric;
+    * "groups": group -> primary metric, of very many groups the worst, and "n_groups_left_out" besides;
     * "repeats": training -> metric -> value, where there are several trainings of the model.
 """
 
@@ -26,17 +26,29 @@ import numpy as np
 from shared.errors import ConfigError, did_you_mean
 from shared.metrics import Metric
 from shared.report import ReportTable
-from shared.stats import RANGE, Interval, Resamples, average, difference, per_group, require_same_rows, resample
+from shared.stats import (
+    RANGE,
+    Interval,
+    Resamples,
+    average,
+    difference,
+    per_group,
+    require_same_rows,
+    resample,
+    row_codes,
+)
 from shared.table import Table, require, take
 
-__all__ = ["interval_text", "models_of", "result_tables", "summarise"]
+__all__ = ["MOST_GROUPS", "interval_text", "models_of", "result_tables", "summarise"]
+
+MOST_GROUPS = 200
+"""Groups whose own values are kept; where there are more, those of the others would be a table, not a summary."""
 
 
 def models_of(table: Table) -> dict[str, Table]:
     """The table cut by its column `model`: name -> rows, in the order in which the models first appear."""
     require(table, "model")
-    names, first = np.unique(table["model"], return_index=True)
-    return {str(name): take(table, table["model"] == name) for name in names[np.argsort(first)]}
+    return {str(name): take(table, table["model"] == name) for name in dict.fromkeys(table["model"].tolist())}
 
 
 def summarise(
@@ -91,7 +103,7 @@ def summarise(
             "n_rows": _count(rows, key),
             "metrics": {m.name: drawn[name].stated(m, level, _count(m.rows(rows), key)) for m in metrics},
             "differences": {} if name == reference else drawn[name].minus(drawn[reference], level),
-            "groups": drawn[name].by_group(ranking, group, weight),
+            **drawn[name].by_group(ranking, group, weight),
             "repeats": drawn[name].singly(),
         }
         for name, rows in models.items()
@@ -123,10 +135,16 @@ class _DrawnModel:
     def minus(self, reference: Self, level: float) -> dict[str, dict[str, Any]]:
         return {name: difference(mean, reference.mean[name], level).to_dict() for name, mean in self.mean.items()}
 
-    def by_group(self, metric: Metric, group: str, weight: str | None) -> dict[str, float | None]:
-        """Group -> mean over the trainings, None where it is undefined."""
+    def by_group(self, metric: Metric, group: str, weight: str | None) -> dict[str, Any]:
+        """Group -> mean over the trainings, None where it is undefined; the worst of very many groups."""
         parts = [per_group(metric, rows, group, weight=weight) for rows in self.trainings.values()]
-        return {name: _or_none(np.mean([part[name] for part in parts])) for name in parts[0]}
+        values = np.mean([list(part.values()) for part in parts], axis=0)  # `average` has found the same groups in all
+        worst = np.argsort(values if metric.higher_is_better else -values)[:MOST_GROUPS]  # NaN comes last
+        names = tuple(parts[0])
+        return {
+            "groups": {names[place]: _or_none(values[place]) for place in np.sort(worst).tolist()},
+            "n_groups_left_out": len(names) - len(worst),
+        }
 
     def singly(self) -> dict[str, dict[str, float | None]]:
         """Each training's own value of each metric; nothing where there is only one."""
@@ -157,7 +175,7 @@ def _metric_named(metrics: Sequence[Metric], name: str) -> Metric:
 
 def _count(rows: Table, key: Sequence[str]) -> int:
     """How many different things were scored."""
-    return len(set(zip(*(rows[column].tolist() for column in key), strict=True)))
+    return int(np.count_nonzero(np.bincount(row_codes(rows, key))))
 
 
 def interval_text(metric: Metric, entry: Mapping[str, Any] | Interval) -> str:

@@ -85,8 +85,9 @@ def fit(task: Task, model: nn.Module, config: FitConfig, folder: Path, *, resume
             follows the new total); where there is none, start.
 
     Raises:
-        ConfigError: `folder` holds a training already, the device is not there, the monitored metric is not among those
-            of `validate`, or the loss is not finite any more (with epoch, step and term).
+        ConfigError: `folder` holds a training already, or one of more epochs than it is to be resumed to; the device is
+            not there; the monitored metric is not among those of `validate`; the loss is not finite any more (with
+            epoch, step and term).
         InputError: `steps_per_epoch` is 0, or `batches` ended before it was reached.
         CheckpointError: last.ckpt or best.safetensors is damaged, or is not of this network and these optimisers.
         KeyboardInterrupt: Ctrl-C, after a line on stderr that says what is kept and how to go on.

@@ -177,9 +177,14 @@ class Loop:
         write_text(self.folder / LOG, "".join(_log_line(line) for line in self.state.history))
 
     def restore(self, path: Path) -> None:
-        """Take up the state of a checkpoint."""
+        """Take up the state of a checkpoint; ConfigError where it is further than this training is to go."""
         keys = ("epoch", "best_epoch", "best_value", "history", "model", "average", "optimizers")
         state = load_checkpoint(path, keys)
+        if state["epoch"] > self.config.epochs:  # the result would not be what the settings say
+            raise ConfigError(
+                f"{path} has {state['epoch']} epochs behind it, fit.epochs = {self.config.epochs} was asked for: set "
+                f"fit.epochs to {state['epoch']} or more, or train in a new folder."
+            )
         load_strict(self.module, state["model"], origin=str(path))
         if (self.average is None) != (state["average"] is None):
             raise CheckpointError(

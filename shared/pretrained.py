@@ -47,8 +47,11 @@ Arrays = Mapping[str, Mapping[str, npt.NDArray[np.generic]]]
 
 
 def names(root: Path) -> tuple[str, ...]:
-    """The models that lie in `root`, one folder each: "best" first, the others by name."""
-    found = sorted(card.parent.name for card in root.glob(f"*/{CARD}"))
+    """The models that lie in `root`, one folder each: "best" first, the others by name.
+
+    Hidden folders are none: a killed `new_folder` leaves one, whole or not.
+    """
+    found = sorted(card.parent.name for card in root.glob(f"[!.]*/{CARD}"))
     return tuple(sorted(found, key=lambda name: name != "best"))
 
 

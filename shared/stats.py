@@ -8,12 +8,14 @@ so under eight groups none is given: the range of the groups' own values stands 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from scipy.stats import binomtest
 
 from shared.errors import InputError
@@ -33,6 +35,7 @@ __all__ = [
     "per_group",
     "require_same_rows",
     "resample",
+    "row_codes",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -221,18 +224,42 @@ def paired_difference(
 
 def require_same_rows(table_a: Table, table_b: Table, key: tuple[str, ...]) -> None:
     """Raise InputError, with an example, unless the two tables hold the same set of `key` values."""
-    rows_a, rows_b = _row_names(table_a, key), _row_names(table_b, key)
-    if rows_a != rows_b:
-        example = next(iter(rows_a ^ rows_b))
+    for table in (table_a, table_b):
+        require(table, *key)
+    both = {column: np.concatenate([table_a[column], table_b[column]]) for column in key}
+    codes, n_a = row_codes(both, key), n_rows(table_a)
+    in_a, in_b = (np.bincount(part, minlength=len(codes) + 1) > 0 for part in (codes[:n_a], codes[n_a:]))
+    if (in_a != in_b).any():
+        row = np.flatnonzero((in_a != in_b)[codes])[0]
+        example = {column: both[column][row : row + 1].tolist()[0] for column in key}
         raise InputError(
-            f"Two models must be scored on the same rows, but {len(rows_a - rows_b)} rows are only in the first and "
-            f"{len(rows_b - rows_a)} only in the second table; for example {dict(zip(key, example, strict=True))}."
+            f"Two models must be scored on the same rows, but {(in_a & ~in_b).sum()} rows are only in the first and "
+            f"{(in_b & ~in_a).sum()} only in the second table; for example {example}."
         )
 
 
-def _row_names(table: Table, key: tuple[str, ...]) -> set[tuple[Any, ...]]:
+def row_codes(table: Table, key: Sequence[str]) -> IntArray:
+    """A small whole number for each row, the same one where rows agree in all columns of `key`."""
     require(table, *key)
-    return set(zip(*(table[column].tolist() for column in key), strict=True))
+    first, *more = key
+    codes = _distinct(table[first])[1]
+    for column in more:
+        values, own = _distinct(table[column])
+        codes = np.unique(codes * (len(values) + 1) + own, return_inverse=True)[1]
+    return codes
+
+
+def _distinct(column: npt.NDArray[Any]) -> tuple[list[Any], IntArray]:
+    """The distinct values of a column and each row's position among them; a missing one is after the last."""
+    if column.dtype.kind not in "OU":
+        values, codes = np.unique(column, return_inverse=True)
+        return values.tolist(), codes
+    try:  # Arrow hashes text, which NumPy would sort in many times as long
+        encoded = pa.array(column, from_pandas=True).dictionary_encode()
+    except pa.ArrowException as error:
+        raise InputError(f"A column that names rows or groups must hold values of one kind: {error}.") from error
+    values = encoded.dictionary.to_pylist()
+    return values, encoded.indices.fill_null(len(values)).to_numpy().astype(np.int64)
 
 
 def per_group(metric: MetricFunction, table: Table, group: str, *, weight: str | None = None) -> dict[str, float]:
@@ -280,11 +307,11 @@ def _rows_that_count(metric: MetricFunction, table: Table) -> Table:
 def _group_codes(table: Table, group: str) -> tuple[tuple[str, ...], IntArray]:
     """Sorted names of the groups and each row's position among them."""
     require(table, group)
-    column = table[group]
-    if column.dtype.kind == "O" and any(value is None or value != value for value in column.tolist()):
+    names, codes = _distinct(table[group])
+    if (codes == len(names)).any():
         raise InputError(f"Column {group!r} names no group in some rows. Every row must belong to one.")
-    names, codes = np.unique(column, return_inverse=True)
-    return tuple(str(name) for name in names.tolist()), codes
+    order = sorted(range(len(names)), key=names.__getitem__)
+    return tuple(str(names[place]) for place in order), np.argsort(order)[codes]
 
 
 def _base_weights(table: Table, weight: str | None) -> Weights:
@@ -304,5 +331,8 @@ def _draw_groups(n_groups: int, n: int, seed: int) -> Iterator[IntArray]:
 def _group_values(metric: MetricFunction, table: Table, codes: IntArray, weights: Weights) -> FloatArray:
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-    parts = np.split(order, starts[1:]) if len(starts) else []
-    return np.array([metric(take(table, rows), weights[rows]) for rows in parts], dtype=np.float64)
+    table, weights = take(table, order), weights[order]  # groups side by side: each is then a view
+    parts = [slice(*ends) for ends in itertools.pairwise([*starts.tolist(), len(order)])]
+    return np.array(
+        [metric({name: column[rows] for name, column in table.items()}, weights[rows]) for rows in parts], np.float64
+    )

@@ -5,10 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared.errors import ConfigError
 from shared.fit_config import FitConfig
 from shared.split_config import SplitConfig
 
-__all__ = ["BaseTrainConfig", "CardConfig", "CrossvalSettings", "EvaluateConfig", "ExportConfig", "PredictConfig"]
+__all__ = [
+    "BaseTrainConfig",
+    "CardConfig",
+    "CrossvalSettings",
+    "EvaluateConfig",
+    "ExportConfig",
+    "PredictConfig",
+    "refuse_settings_of_one_run",
+]
+
+FEWEST_RESAMPLES = 20
+"""Below it the ends of an interval are the smallest and the largest value that happened to be drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +40,13 @@ class BaseTrainConfig:
     calibration: Path | None = None
     """Folder of a cross-validation of the same recipe; a training on all folds is calibrated on its predictions."""
 
+    def __post_init__(self) -> None:
+        """End of the chain: a subclass checks its own fields, then calls `super().__post_init__()`."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class CrossvalSettings:
-    """What a cross-validation adds to the settings of one training."""
+class CrossvalSettings(BaseTrainConfig):
+    """What a cross-validation adds to the settings of one training; name it last among the bases."""
 
     seeds: tuple[int, ...] = (0, 1, 2)
     """One training per fold and seed."""
@@ -41,6 +56,31 @@ class CrossvalSettings:
     """Also fit and score the classical models, once per fold."""
     workers: int = 1
     """Trainings side by side; several machines may share one folder."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_settings_of_one_run(self, "crossval")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise ConfigError(f"seeds must be different whole numbers from 0, one or more; found {list(self.seeds)}.")
+        if self.folds is not None and not 2 <= len(set(self.folds)) == len(self.folds):
+            raise ConfigError(f"folds must be two or more different ones, or null for all; found {list(self.folds)}.")
+        if self.workers < 1:
+            raise ConfigError(f"workers must be 1 or more; found {self.workers}.")
+
+
+def refuse_settings_of_one_run(config: BaseTrainConfig, verb: str) -> None:
+    """Raise ConfigError where settings are given that mean something for one training only, not for many.
+
+    Args:
+        config: the settings of a verb that trains many times.
+        verb: its name, for the message.
+    """
+    if config.resume:
+        raise ConfigError(
+            f"--resume has no meaning for {verb}, which always continues what lies in --out: leave it out."
+        )
+    if config.calibration is not None:
+        raise ConfigError(f"--calibration has no meaning for {verb}: leave it out.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +97,12 @@ class EvaluateConfig:
     """Bootstrap resamples of each interval."""
     level: float = 0.95
     """Coverage of the intervals."""
+
+    def __post_init__(self) -> None:
+        if self.resamples < FEWEST_RESAMPLES:
+            raise ConfigError(f"resamples must be {FEWEST_RESAMPLES} or more; found {self.resamples}.")
+        if not 0.5 < self.level < 1:
+            raise ConfigError(f"level is a coverage between 0.5 and 1, such as 0.95; found {self.level}.")
 
 
 @dataclass(frozen=True, kw_only=True)

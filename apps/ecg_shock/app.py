@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.contract import App, Verb
+from shared.contract import App, Verb, training_verbs
 
 __all__ = ["APP"]
 
@@ -16,10 +16,7 @@ APP = App(
     predictor="apps.ecg_shock.predict:ShockAdvisor",
     experiment="apps.ecg_shock.train:ShockExperiment",
     verbs={
-        "train": Verb("shared.verbs:train", f"{_CONFIG}:TrainConfig", "train the network on a prepared set"),
-        "crossval": Verb(
-            "shared.crossval:crossval", f"{_CONFIG}:CrossvalConfig", "hold out every fold in turn, with several seeds"
-        ),
+        **training_verbs(_CONFIG),
         "search": Verb(
             "apps.ecg_shock.search:search", f"{_CONFIG}:SearchConfig", "random search over the paper's architectures"
         ),

@@ -25,12 +25,16 @@ from shared.card import Card
 from shared.contract import App
 from shared.errors import InputError
 from shared.export import DynamicAxes
+from shared.formats.ecg import read_ecg
 from shared.ood import FeatureDistance
 from shared.predictor import Predictor
 from shared.pretrained import Arrays
 from shared.result import Result
 
 __all__ = ["ShockAdvisor", "ShockDecision", "predict"]
+
+WINDOW_S = 5.0
+"""Length of the windows that a longer recording is cut into where none is given."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,13 +96,15 @@ class ShockAdvisor(Predictor):
         Args:
             ecg: path of a WFDB record, EDF, CSV, NPY or NPZ file, or an array (samples,) of real numbers.
             sampling_rate: in Hz; needed for arrays and for files that do not carry it.
-            unit: "mV", "uV" or "V" of an array, or of a file that does not carry it.
+            unit: "mV", "uV" or "V" of an array, or of a file that does not carry it. Where a file carries its own, that
+                counts, and a different one given here is an error.
             lead: number from 0, or name, in a file.
             start_s: where the window begins, in seconds.
             duration_s: its length, 2-10 s; by default everything from `start_s` on.
 
         Raises:
-            InputError: not an ECG in form: no rate, unknown unit, NaN or infinity in an array, not 2-10 s long ...
+            InputError: not an ECG in form: no rate, unknown unit, NaN or infinity in an array, not 2-10 s long, or an
+                argument of the wrong kind.
         """
         window = read_window(ecg, sampling_rate, unit=unit, lead=lead, start_s=start_s, duration_s=duration_s)
         check_length(window.duration_s)
@@ -124,8 +130,8 @@ class ShockAdvisor(Predictor):
         lead: int | str = 0,
         start_s: float = 0.0,
         duration_s: float | None = None,
-        window_s: float = 5.0,
-        step_s: float = 5.0,
+        window_s: float = WINDOW_S,
+        step_s: float = WINDOW_S,
     ) -> list[ShockDecision]:
         """Advise on a whole record, window by window; a rest shorter than a window is left out.
 
@@ -200,15 +206,22 @@ def predict(app: App, config: PredictConfig) -> None:
 
 
 def _advise_on_file(advisor: ShockAdvisor, path: Path, config: PredictConfig) -> list[ShockDecision]:
-    """One decision where a window is asked for or the file is one; else the whole file, window by window."""
-    lead = int(config.lead) if config.lead.isdecimal() else config.lead
-    whole = read_window(path, config.sampling_rate, unit=config.unit or "mV", lead=lead, start_s=config.start_s)
+    """One decision where the file is one window and nothing else was asked for; else as many as windows fit."""
+    whole = _read(path, config)
     if config.step_s is None and config.window_s is None and whole.duration_s <= LONGEST_S:
         check_length(whole.duration_s)
         return advisor.advise([whole])
-    window_s = config.window_s or 5.0
-    windows = whole.cut(window_s, config.step_s or window_s)
-    return advisor.advise(windows[:1] if config.step_s is None and config.window_s is not None else windows)
+    window_s = WINDOW_S if config.window_s is None else config.window_s
+    return advisor.advise(whole.cut(window_s, window_s if config.step_s is None else config.step_s))
+
+
+def _read(path: Path, config: PredictConfig) -> EcgWindow:
+    """The lead asked for, from `start_s` on. Unlike in Python no unit is assumed: the file or the flag must say it."""
+    lead = int(config.lead) if config.lead.isdecimal() else config.lead
+    recording = read_ecg(path, sampling_rate=config.sampling_rate, unit=config.unit, lead=lead, start_s=config.start_s)
+    if config.unit is None and not recording.units:
+        raise InputError(f"{path} does not say its unit: give --unit mV, uV or V.")
+    return EcgWindow(recording.signal[:, 0], recording.sampling_rate, config.start_s)
 
 
 def _line(path: Path, decision: ShockDecision, milliseconds: float) -> str:

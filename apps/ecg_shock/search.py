@@ -21,6 +21,8 @@ from shared.contract import App
 from shared.errors import ConfigError
 from shared.fit import fit
 from shared.metrics.binary import BALANCED_ACCURACY
+from shared.prepared import PreparedSet
+from shared.run import WIDER_STUDY, Run
 from shared.tune import Report
 from shared.tune import search as search_study
 
@@ -41,10 +43,15 @@ def architecture(trial: Trial) -> dict[str, Any]:
 
 
 def search(app: App, config: SearchConfig) -> None:
-    """Try architectures until `config.trials` are settled; the same command continues a search that was stopped."""
-    del app
+    """Try architectures until `config.trials` are settled; the same command continues a search that was stopped.
+
+    Raises:
+        ConfigError: no validation rows are held out, or the folder holds a search with other settings.
+    """
     if config.split.validation is None:
         raise ConfigError("A search ranks on validation rows: give --split.validation the fold to hold out for it.")
+    manifest_hash = PreparedSet(config.data).manifest_hash
+    Run.create(config.out, config, app.package, manifest_hash, resume=True, may_change=WIDER_STUDY)
     training = TrainConfig(**{field.name: getattr(config, field.name) for field in dataclasses.fields(TrainConfig)})
     result = search_study(
         partial(_validated, training),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,12 @@ from shared.errors import InputError
 from shared.formats.ecg import read_ecg
 from shared.formats.recording import millivolts_per
 
-__all__ = ["LONGEST_S", "SHORTEST_S", "EcgWindow", "Source", "check_length", "read_window"]
+__all__ = ["LONGEST_S", "MAX_RATE", "SHORTEST_S", "EcgWindow", "Source", "check_length", "read_window"]
 
 SHORTEST_S, LONGEST_S = 2.0, 10.0
 """Window lengths in seconds that one set of weights serves (Krasteva et al. 2020)."""
+MAX_RATE = 50_000.0
+"""Highest rate of a recording in Hz: no ECG recorder is faster, and resampling is exact enough up to there."""
 Source = str | Path | npt.NDArray[np.generic] | Sequence[float]
 """Path of a WFDB record, EDF, CSV, NPY or NPZ file, or an array (samples,) of real numbers."""
 
@@ -32,6 +36,10 @@ class EcgWindow:
     start_s: float = 0.0
     """Where it begins in its record."""
 
+    def __post_init__(self) -> None:
+        if not self.sampling_rate <= MAX_RATE:
+            raise InputError(f"The ECG was sampled at {self.sampling_rate:g} Hz; at most {MAX_RATE:g} Hz can be read.")
+
     @property
     def duration_s(self) -> float:
         """Length in seconds."""
@@ -41,11 +49,12 @@ class EcgWindow:
         """The windows of `window_s` that begin `step_s` apart and fit; a shorter rest is left out.
 
         Raises:
-            InputError: a window is not 2-10 s long, the step is not positive, or not even one window fits.
+            InputError: a window is not 2-10 s long, the step is under one sample, or not even one window fits.
         """
+        window_s, step_s = _seconds("window_s", window_s), _seconds("step_s", step_s)
         check_length(window_s)
-        if not step_s > 0:
-            raise InputError(f"step_s is {step_s:g}; windows must begin a positive number of seconds apart.")
+        if round(step_s * self.sampling_rate) < 1:
+            raise InputError(f"step_s is {step_s:g}; windows must begin at least one sample apart.")
         samples = round(window_s * self.sampling_rate)
         starts = np.arange(0, self.duration_s, step_s)
         firsts = np.round(starts * self.sampling_rate).astype(int)
@@ -70,14 +79,20 @@ def read_window(
     """Read one lead of a file or an array; the arguments are those of `ShockAdvisor.predict`. Any length is accepted.
 
     Raises:
-        InputError: no rate, unknown unit or lead, NaN or infinity in an array, no such stretch, unreadable file.
+        InputError: no rate, unknown unit or lead, NaN or infinity in an array, no such stretch, unreadable file, a rate
+            or unit that contradicts the file's own, or an argument of the wrong kind.
     """
+    rate = None if sampling_rate is None else _rate(sampling_rate)
+    start = _seconds("start_s", start_s)
+    duration = None if duration_s is None else _seconds("duration_s", duration_s)
+    _check_words(unit, lead)
     if isinstance(ecg, str | Path):
-        recording = read_ecg(
-            ecg, sampling_rate=sampling_rate, unit=unit, lead=lead, start_s=start_s, duration_s=duration_s
-        )
-        return EcgWindow(recording.signal[:, 0], recording.sampling_rate, start_s)
-    return _from_array(ecg, sampling_rate, unit, start_s, duration_s)
+        stated = (
+            None if unit == "mV" else unit
+        )  # "mV" may just be the default: where a file carries a unit, that counts
+        recording = read_ecg(ecg, sampling_rate=rate, unit=stated, lead=lead, start_s=start, duration_s=duration)
+        return EcgWindow(recording.signal[:, 0], recording.sampling_rate, start)
+    return _from_array(ecg, rate, unit, start, duration)
 
 
 def check_length(seconds: float) -> None:
@@ -89,6 +104,43 @@ def check_length(seconds: float) -> None:
         )
 
 
+def _rate(value: object) -> float:
+    """A sampling rate. Raises InputError unless it is a positive number."""
+    rate = _finite(value)
+    if rate is None or rate <= 0:
+        raise InputError(f"sampling_rate is {value!r}; a positive number of Hz is needed.")
+    return rate
+
+
+def _seconds(name: str, value: object) -> float:
+    """A time. Raises InputError unless it is a finite number."""
+    seconds = _finite(value)
+    if seconds is None:
+        raise InputError(f"{name} is {value!r}; a number of seconds is needed.")
+    return seconds
+
+
+def _finite(value: object) -> float | None:
+    """The value as a float; None where it is no finite real number. A truth value is none, nor is text."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _check_words(unit: object, lead: object) -> None:
+    """Raise InputError unless `unit` is text and `lead` a number from 0 or text."""
+    if not isinstance(unit, str):
+        raise InputError(f"unit is {unit!r}; 'mV', 'uV' or 'V' is needed.")
+    if isinstance(lead, str):
+        return
+    if isinstance(lead, bool) or not isinstance(lead, Integral) or int(lead) < 0:
+        raise InputError(f"lead is {lead!r}; a whole number from 0 or a name is needed.")
+
+
 def _from_array(
     ecg: npt.NDArray[np.generic] | Sequence[float],
     sampling_rate: float | None,
@@ -97,6 +149,8 @@ def _from_array(
     duration_s: float | None,
 ) -> EcgWindow:
     """Check an array and cut the window out of it."""
+    if np.ma.is_masked(ecg):
+        raise InputError("The ECG is a masked array with masked samples: cut those samples out.")
     try:
         signal = np.asarray(ecg)
     except ValueError as error:  # lists of different lengths
@@ -107,8 +161,6 @@ def _from_array(
         raise InputError(f"The ECG has shape {signal.shape}; one lead of shape (samples,) is needed.")
     if sampling_rate is None:
         raise InputError("An array does not say how fast it was sampled: give sampling_rate in Hz.")
-    if not np.isfinite(sampling_rate) or sampling_rate <= 0:
-        raise InputError(f"sampling_rate is {sampling_rate}; a positive number of Hz is needed.")
     millivolts = (signal * millivolts_per(unit, "The ECG")).astype(np.float32)
     if not np.isfinite(millivolts).all():
         raise InputError(
@@ -120,4 +172,4 @@ def _from_array(
         raise InputError(f"The ECG lasts {total:g} s; there is no window from {start_s:g} s {wanted}.")
     first = round(start_s * sampling_rate)
     last = None if duration_s is None else first + round(duration_s * sampling_rate)
-    return EcgWindow(millivolts[first:last], float(sampling_rate), start_s)
+    return EcgWindow(millivolts[first:last], sampling_rate, start_s)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from shared.errors import InputError
 from shared.formats.edf import EDF_START, read_edf
-from shared.formats.recording import Recording
+from shared.formats.recording import Recording, refuse_other_unit
 from shared.formats.table_signal import NUMPY_STARTS, read_table_signal
 from shared.formats.wfdb import read_record
 
@@ -32,7 +32,8 @@ def read_ecg(
         path: a WFDB record (.hea, .dat, or without suffix), an EDF file, a CSV (.csv, .tsv, .txt), .npy or .npz.
         sampling_rate: Hz. WFDB and EDF carry their own, and a different one given here is an error; tables need it
             unless they have a column of times.
-        unit: of a table's numbers (None: mV); WFDB and EDF carry their own, which counts.
+        unit: of a table's numbers (None: mV). WFDB, EDF and some tables carry their own, and a different one given
+            here is an error.
         lead: a position from 0, a name, or None for all leads.
         start_s: seconds to leave out at the start.
         duration_s: seconds to read; None: to the end.
@@ -43,17 +44,23 @@ def read_ecg(
     path = Path(path)
     kind = _kind(path)
     if kind == "table":
-        return read_table_signal(
+        recording = read_table_signal(
             path, sampling_rate=sampling_rate, unit=unit, lead=lead, start_s=start_s, duration_s=duration_s
         )
-    reader = read_edf if kind == "edf" else read_record
-    recording = reader(path, lead, start_s, duration_s)
-    found = recording.sampling_rate
-    if sampling_rate is not None and abs(found - sampling_rate) > _RATE_TOLERANCE * found:
-        raise InputError(
-            f"{path} has {found:g} Hz by its own account, and {sampling_rate:g} Hz was given; leave it out."
-        )
+    else:
+        reader = read_edf if kind == "edf" else read_record
+        recording = reader(path, lead, start_s, duration_s)
+        _refuse_other_rate(recording, sampling_rate)
+    refuse_other_unit(recording, unit)
     return recording
+
+
+def _refuse_other_rate(recording: Recording, given: float | None) -> None:
+    found = recording.sampling_rate
+    if given is not None and abs(found - given) > _RATE_TOLERANCE * found:
+        raise InputError(
+            f"{recording.source} has {found:g} Hz by its own account, and {given:g} Hz was given; leave it out."
+        )
 
 
 def _kind(path: Path) -> Literal["wfdb", "edf", "table"]:

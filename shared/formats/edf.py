@@ -59,7 +59,8 @@ def read_edf(
     rate = float(rates.pop())
     first, end = sample_range(len(signals[0].digital), rate, start_s, duration_s, str(path))
     columns = [_millivolts(signal, first, end, path) for signal in signals]
-    return Recording(np.stack(columns, axis=1), rate, tuple(signal.label for signal in signals), str(path))
+    units = tuple(signal.physical_dimension for signal in signals)
+    return Recording(np.stack(columns, axis=1), rate, tuple(signal.label for signal in signals), str(path), units)
 
 
 def _opened(path: Path) -> edfio.Edf:

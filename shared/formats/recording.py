@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from shared.errors import InputError, did_you_mean
 
-__all__ = ["Recording", "is_voltage", "lead_numbers", "millivolts_per", "sample_range"]
+__all__ = ["Recording", "is_voltage", "lead_numbers", "millivolts_per", "refuse_other_unit", "sample_range"]
 
 _NAMES_OF_UNITS = {
     1e3: ("v", "volt", "volts"),
@@ -38,6 +38,8 @@ class Recording:
     """Lead names as the file spells them, or "lead 1", "lead 2" where it has none."""
     source: str
     """Where it was read from, for messages and tables."""
+    units: tuple[str, ...] = ()
+    """Unit of each lead by the file's own account, before it became mV; empty where the file does not say."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.sampling_rate) and self.sampling_rate > 0):
@@ -71,6 +73,22 @@ def millivolts_per(unit: str, source: str) -> float:
         return _MILLIVOLTS[unit.strip().lower()]
     except KeyError:
         raise InputError(f"{source} is in {unit!r}, which is no known unit of voltage; expected mV, uV or V.") from None
+
+
+def refuse_other_unit(recording: Recording, given: str | None) -> None:
+    """Do nothing where the file does not say its unit, where none was given, or where both are the same.
+
+    Raises:
+        InputError: the file is in another unit by its own account, or the one given is none of a voltage.
+    """
+    if given is None:
+        return
+    millivolts = millivolts_per(given, f"{recording.source}, as stated,")
+    for own in recording.units:
+        if millivolts_per(own, recording.source) != millivolts:
+            raise InputError(
+                f"{recording.source} is in {own} by its own account, and {given} was given; leave the latter out."
+            )
 
 
 def is_voltage(unit: str) -> bool:

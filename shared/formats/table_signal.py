@@ -56,7 +56,8 @@ def read_table_signal(
     first, end = sample_range(len(columns.values), rate, start_s, duration_s, str(path))
     scale = millivolts_per(columns.unit or unit or "mV", str(path))
     signal = (columns.values[first:end, chosen] * scale).astype(np.float32)
-    return Recording(signal, rate, tuple(columns.names[number] for number in chosen), str(path))
+    units = (columns.unit,) * len(chosen) if columns.unit else ()
+    return Recording(signal, rate, tuple(columns.names[number] for number in chosen), str(path), units)
 
 
 def _rate(found: float | None, given: float | None, path: Path) -> float:

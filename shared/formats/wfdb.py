@@ -80,7 +80,8 @@ def read_record(
     scale = [millivolts_per(record.units[column] or "", f"Lead {record.sig_name[column]} of {base}") for column in kept]
     signal = np.stack([columns[column] * factor for column, factor in zip(kept, scale, strict=True)], axis=1)
     leads = tuple(str(record.sig_name[column]) for column in kept)
-    return Recording(signal.astype(np.float32), float(record.fs) * per_frame, leads, str(base))
+    units = tuple(str(record.units[column]) for column in kept)
+    return Recording(signal.astype(np.float32), float(record.fs) * per_frame, leads, str(base), units)
 
 
 def _samples_per_frame(header: Any, chosen: list[int]) -> int:

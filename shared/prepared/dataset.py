@@ -37,6 +37,7 @@ class PreparedSet:
             if not (self.folder / name).is_file():
                 raise InputError(f"{self.folder} lacks {name}: copy the whole folder, or prepare the set again.")
         self._readers: dict[str, FieldReader] = {}
+        self._tables: dict[str, TableField] = {}
 
     def __len__(self) -> int:
         return self.manifest.n_items
@@ -78,16 +79,21 @@ class PreparedSet:
         raise ConfigError(f"Field {spec.name!r} is a table without items: read it with table({spec.name!r}).batches().")
 
     def table(self, name: str) -> TableField:
-        """A table of rows of its own. Raises ConfigError where there is none of that name."""
+        """A table of rows of its own, opened when first asked for. Raises ConfigError where there is none."""
         known = [spec.name for spec in self.manifest.of_kind("table")]
         if name not in known:
             raise ConfigError(f"Prepared set {self.manifest.name!r} has no table {name!r}.{did_you_mean(name, known)}")
-        return TableField(self.folder / "tables" / name)
+        if name not in self._tables:
+            self._tables[name] = TableField(self.folder / "tables" / name)
+        return self._tables[name]
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Names of the splits, those that were added later (`Split.write`) among them."""
-        return tuple(sorted(path.stem for path in (self.folder / SPLITS).glob("*.json")))
+        """Names of the splits, those that were added later (`Split.write`) among them.
+
+        Hidden files are none: a killed `Split.write` leaves one.
+        """
+        return tuple(sorted(path.stem for path in (self.folder / SPLITS).glob("[!.]*.json")))
 
     def read_split(self, name: str) -> Split:
         """A split as its file says, unchecked. Raises ConfigError where there is none of that name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ SCHEMA = "schema.yaml"
 
 ColumnKind = Literal["integer", "number", "category", "categories", "time"]
 ColumnRole = Literal["label", "time", "group", "weight", "user", "item", "context"]
+Where = tuple[str, Collection[Any]]
+"""A column of text or whole numbers, and the values to keep (compared as text)."""
 
 
 @dataclass(frozen=True)
@@ -97,17 +100,16 @@ class TableField:
         """The parquet files, in order."""
         if not self.shards:
             raise InputError(f"The table {folder} has no shard (part-*.parquet): prepare the set again.")
+        self._filters: dict[tuple[str, tuple[str, ...]], _Filter] = {}
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns."""
         return tuple(column.name for column in self.schema)
 
-    def count(self, where: tuple[str, Collection[Any]] | None = None) -> int:
-        """The number of rows; `where` as in `batches`, then one column is read."""
-        if where is None:
-            return sum(_opened(shard).metadata.num_rows for shard in self.shards)
-        return sum(group.num_rows for group in self._groups([where[0]], 0, 1, where))
+    def count(self, where: Where | None = None) -> int:
+        """The number of rows; `where` as in `batches`, then one column is read, the first time."""
+        return self._count(self._filter(where), 0, 1)
 
     def batches(
         self,
@@ -115,7 +117,8 @@ class TableField:
         columns: Sequence[str] | None = None,
         rank: int = 0,
         world_size: int = 1,
-        where: tuple[str, Collection[Any]] | None = None,
+        where: Where | None = None,
+        start: int = 0,
     ) -> Iterator[Table]:
         """The rows in their stored order, one row group in memory at a time.
 
@@ -128,18 +131,60 @@ class TableField:
             rank: number of this process, from 0.
             world_size: number of processes.
             where: a column of text or whole numbers, and the values to keep (compared as text); others are skipped.
+            start: rows to leave out, of those that this process (and worker) would be given. Whole row groups are
+                passed over by their length; with `where` that one column is read to know it, the first time.
 
         Raises:
-            ConfigError: no such column, or a batch size or rank that cannot be.
+            ConfigError: no such column, or a batch size, rank or start that cannot be.
             InputError: a shard is damaged.
         """
-        if batch_rows < 1 or not 0 <= rank < world_size:
+        if batch_rows < 1 or not 0 <= rank < world_size or start < 0:
             raise ConfigError(
-                f"Found batch_rows {batch_rows}, rank {rank} of {world_size}; rows >= 1, rank < world_size."
+                f"Found batch_rows {batch_rows}, rank {rank} of {world_size}, start {start}; rows >= 1, "
+                f"rank < world_size, start >= 0."
             )
-        worker, workers = _worker()
-        dealt = self._groups(columns or self.columns, rank * workers + worker, world_size * workers, where)
-        return self._cut(dealt, batch_rows)
+        read = list(columns or self.columns)
+        self._require(read)
+        return self._cut(self._read(read, self._filter(where), *_share(rank, world_size), start), batch_rows)
+
+    def endless(
+        self,
+        batch_rows: int,
+        first: int = 0,
+        columns: Sequence[str] | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        where: Where | None = None,
+    ) -> Iterator[Table]:
+        """Full batches for ever: pass after pass over `batches`, each without what is left over at its end.
+
+        Args:
+            batch_rows: rows of every batch.
+            first: number of the batch to begin with, from 0. It costs little, however large, so that every epoch of a
+                training can take its slice.
+            columns: as in `batches`.
+            rank: as in `batches`.
+            world_size: as in `batches`.
+            where: as in `batches`.
+
+        Raises:
+            ConfigError: as `batches`.
+            InputError: a pass has no full batch, or a shard is damaged.
+        """
+
+        def one_pass(start: int) -> Iterator[Table]:
+            rows = self.batches(batch_rows, columns, rank, world_size, where, start * batch_rows)
+            return itertools.islice(rows, full - start)
+
+        self.batches(batch_rows, columns, rank, world_size, where)  # refuses what cannot be; nothing is read yet
+        rows = self._count(self._filter(where), *_share(rank, world_size))
+        full = rows // batch_rows
+        if not full:
+            raise InputError(
+                f"Of the rows asked for, table {self.name!r} has {rows} for process {rank} of {world_size}, less than "
+                f"one batch of {batch_rows}: ask for other rows, smaller batches or fewer processes."
+            )
+        return itertools.chain.from_iterable(map(one_pass, itertools.chain([first % full], itertools.repeat(0))))
 
     def _cut(self, groups: Iterator[pa.Table], batch_rows: int) -> Iterator[Table]:
         buffer = RowBuffer(batch_rows)
@@ -147,32 +192,74 @@ class TableField:
             yield from map(_to_numpy, buffer.push(group))
         yield from map(_to_numpy, buffer.rest())
 
-    def _groups(
-        self, columns: Sequence[str], share: int, shares: int, where: tuple[str, Collection[Any]] | None
-    ) -> Iterator[pa.Table]:
-        for column in [*columns, *([where[0]] if where else [])]:
+    def _require(self, columns: Sequence[str]) -> None:
+        for column in columns:
             if column not in self.columns:
                 raise ConfigError(f"Table {self.name!r} has no column {column!r}.{did_you_mean(column, self.columns)}")
-        return self._read_groups(list(columns), share, shares, where)
 
-    def _read_groups(
-        self, columns: list[str], share: int, shares: int, where: tuple[str, Collection[Any]] | None
-    ) -> Iterator[pa.Table]:
-        accepted = pa.array([str(value) for value in where[1]], pa.string()) if where else None
+    def _filter(self, where: Where | None) -> _Filter | None:
+        if where is None:
+            return None
+        self._require(where[:1])
+        column, texts = where[0], tuple(str(value) for value in where[1])
+        return self._filters.setdefault((column, texts), _Filter(column, texts))
+
+    def _dealt(self, share: int, shares: int) -> Iterator[tuple[pq.ParquetFile, int, int]]:
+        """The row groups of one share: file, number in the file, number in the table. Nothing of them is read."""
         seen = 0
         for shard in self.shards:
             file = _opened(shard)
             for group in range(file.num_row_groups):
-                if (seen + group) % shares != share:
-                    continue
-                kept = None
-                if where:
-                    kept = pc.is_in(_as_text(file.read_row_group(group, [where[0]])[where[0]]), accepted)
-                    if not pc.any(kept).as_py():
-                        continue
-                rows = file.read_row_group(group, columns)
-                yield rows.filter(kept) if kept is not None else rows
+                if (seen + group) % shares == share:
+                    yield file, group, seen + group
             seen += file.num_row_groups
+
+    def _count(self, kept: _Filter | None, share: int, shares: int) -> int:
+        return sum(_length(*place, kept) for place in self._dealt(share, shares))
+
+    def _read(
+        self, columns: list[str], kept: _Filter | None, share: int, shares: int, start: int
+    ) -> Iterator[pa.Table]:
+        for file, group, number in self._dealt(share, shares):
+            if start and (length := _length(file, group, number, kept)) <= start:
+                start -= length
+                continue
+            accepted = kept.accepts(file, group) if kept else None
+            if accepted is not None and not pc.any(accepted).as_py():
+                continue
+            rows = file.read_row_group(group, columns)
+            yield (rows if accepted is None else rows.filter(accepted)).slice(start)
+            start = 0
+
+
+class _Filter:
+    """A column, the values to keep, and how many rows of each row group they are, once those were counted."""
+
+    def __init__(self, column: str, texts: Sequence[str]) -> None:
+        self._column, self._texts = column, pa.array(texts, pa.string())
+        self.lengths: dict[int, int] = {}
+
+    def accepts(self, file: pq.ParquetFile, group: int) -> pa.ChunkedArray:
+        """Whether each row of a row group is kept; one column is read."""
+        column = file.read_row_group(group, [self._column])[self._column]
+        if not (pa.types.is_string(column.type) or pa.types.is_integer(column.type)):
+            raise ConfigError(f"Rows are chosen by a column of text or whole numbers, not of {column.type}.")
+        return pc.is_in(column.cast(pa.string()), self._texts)
+
+
+def _length(file: pq.ParquetFile, group: int, number: int, kept: _Filter | None) -> int:
+    """The rows of a row group, or those of them that are kept."""
+    if kept is None:
+        return int(file.metadata.row_group(group).num_rows)
+    if number not in kept.lengths:
+        kept.lengths[number] = int(kept.accepts(file, group).to_numpy().sum())
+    return kept.lengths[number]
+
+
+def _share(rank: int, world_size: int) -> tuple[int, int]:
+    """The share of the row groups that this process, or this worker of it, is dealt, and the number of shares."""
+    worker, workers = _worker()
+    return rank * workers + worker, world_size * workers
 
 
 def _opened(shard: Path) -> pq.ParquetFile:
@@ -180,12 +267,6 @@ def _opened(shard: Path) -> pq.ParquetFile:
         return pq.ParquetFile(shard, memory_map=True)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{shard} is damaged ({error}): prepare the set again.") from error
-
-
-def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if not (pa.types.is_string(column.type) or pa.types.is_integer(column.type)):
-        raise ConfigError(f"Rows are chosen by a column of text or whole numbers, not of {column.type}.")
-    return column.cast(pa.string())
 
 
 def _to_numpy(table: pa.Table) -> Table:

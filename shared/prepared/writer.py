@@ -41,8 +41,10 @@ class PreparedWriter:
     """Writes a prepared set item by item; use it in a `with` block.
 
     All is written to a hidden folder beside the target, which is renamed when the block ends. An error in the block
-    removes it; a killed process leaves it (`.NAME.partial-...`), and nothing under the target's name. Memory does not
-    grow with the items; the index alone is read once at the end, to check the splits.
+    removes it; a killed process leaves it (`.NAME.partial-...`), and nothing under the target's name. Nobody reads what
+    is left and the next writer does not mind it: remove it by hand when no process writes there, for a long-running
+    one looks the same. Memory does not grow with the items; the index alone is read once at the end, to check the
+    splits.
 
     Args:
         folder: to create.

@@ -60,7 +60,7 @@ def test_published_predictions_hold_nothing_else(subject: Subject) -> None:
 
 
 def test_a_publication_needs_figures_of_the_same_recipe(subject: Subject, tmp_path: Path) -> None:
-    words = ("card", "--model", subject.run, "--publish", tmp_path / "best")
+    words = ("card", "--model", subject.final, "--publish", tmp_path / "best")
     assert "--crossval" in command(subject.app, *words).refused()
     run = subject.run.parent / "grid"
     assert (subject.published.parent, run.is_dir()) == (run.parent, True)

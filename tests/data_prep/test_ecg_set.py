@@ -77,9 +77,22 @@ def test_the_set_is_sound_and_says_what_it_is(prepared: PreparedSet) -> None:
     assert prepared.verify() == []
     manifest = prepared.manifest
     assert manifest.groups == ("patient",)
-    assert manifest.licence == "ODC-By-1.0"
-    assert "PhysioNet" in manifest.citation
+    assert manifest.licence == "made: not stated"
+    assert manifest.citation == ""
     assert [field.unit for field in manifest.fields] == ["mV"]
+
+
+def test_the_licence_is_what_is_known_of_each_database(records: Path, tmp_path: Path) -> None:
+    def licence(out: str, **settings: str) -> str:
+        prepare([tmp_path / "raw"], tmp_path / out, EcgShockConfig(folds=3, **settings))
+        return PreparedSet(tmp_path / out).manifest.licence
+
+    shutil.copytree(records, tmp_path / "raw" / "vfdb")
+    assert licence("one") == "ODC-By-1.0"
+    assert "PhysioNet" in PreparedSet(tmp_path / "one").manifest.citation
+    shutil.copytree(records, tmp_path / "raw" / "mine")
+    assert licence("two") == "ODC-By-1.0; mine: not stated"
+    assert licence("three", licence="CC0-1.0") == "CC0-1.0"
 
 
 @pytest.mark.parametrize(("window_s", "step_s", "each"), [(2.0, None, 2), (2.0, 1.0, 4), (4.0, 0.5, 3), (5.0, 5.0, 1)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -31,6 +32,12 @@ class Settings:
     """Several numbers."""
     name: str | None = None
     """Text or nothing."""
+    limit: int | None = None
+    """A number or nothing."""
+    kind: Literal["low", "high"] = "low"
+    """One of two words."""
+    quiet: bool = False
+    """Yes or no."""
     inner: Inner = field(default_factory=Inner)
     """Nested settings."""
 
@@ -43,9 +50,7 @@ def test_defaults_then_file_then_flags(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("sizes: [5]\ninner:\n  rate: 1e-3\nname: from file\n")
     assert parse() == Settings()
-    assert parse("--config", str(path), "--name", "flag") == Settings(
-        sizes=(5,), inner=Inner(rate=1e-3), name="flag"
-    )
+    assert parse("--config", str(path), "--name", "flag") == Settings(sizes=(5,), inner=Inner(rate=1e-3), name="flag")
 
 
 def test_positional_words_and_a_field_called_items() -> None:
@@ -67,8 +72,14 @@ def test_presets_are_files_by_name(tmp_path: Path) -> None:
     [
         (["--inner.rat", "1"], "Unknown option --inner.rat. Did you mean 'inner.rate'"),
         (["--item", "1"], "Unknown option --item. Did you mean 'items'"),
-        (["--items", "many"], "items: Expected an? int, found: many"),
-        (["--sizes", "3"], "sizes: Expected a"),
+        (["--items", "many"], "^items: expected int, found 'many'$"),
+        (["--items", "1.5"], "^items: expected int, found '1.5'$"),
+        (["--limit", "few"], "^limit: expected int or nothing, found 'few'$"),
+        (["--kind", "middle"], "^kind: expected one of low, high, found 'middle'$"),
+        (["--quiet", "perhaps"], "^quiet: expected true or false, found 'perhaps'$"),
+        (["--sizes", "3"], "^sizes: expected list of int, found '3'$"),
+        (["--sizes", "[1, a]"], "^sizes: expected list of int, found 'a'$"),
+        (["--inner", "3"], "^inner: Unable to load config"),
         (["--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
     ],
 )
@@ -82,7 +93,7 @@ def test_mistakes_in_flags(words: list[str], message: str) -> None:
     [
         ("itemz: 3", "Unknown setting 'itemz'. Did you mean 'items'"),
         ("inner:\n  rat: 3", "Unknown setting 'inner.rat'. Did you mean 'inner.rate'"),
-        ("inner:\n  rate: fast", "inner.rate: Expected a float, found: fast"),
+        ("inner:\n  rate: fast", "^inner.rate: expected float, found 'fast'$"),
         ("sizes: [1,", "parsing"),
     ],
 )
@@ -109,6 +120,25 @@ def test_user_errors_are_one_line_and_exit_code_2(error, capsys: pytest.CaptureF
 
     assert guarded(fail) == 2
     assert capsys.readouterr().err == "error: wrong in two lines\n"
+
+
+def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+
+    def fail() -> int:
+        (tmp_path / "file" / "inside").mkdir()
+        return 0
+
+    assert guarded(fail) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path / 'file' / 'inside'}: Not a directory\n"
+
+
+def test_a_full_disk_without_a_file_name_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> int:
+        raise OSError(28, "No space left on device")
+
+    assert guarded(fail) == 2
+    assert capsys.readouterr().err == "error: No space left on device\n"
 
 
 def test_a_bug_is_not_hidden() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -126,8 +127,66 @@ def test_verb_prints_one_object_a_window(advisor: ShockAdvisor, tmp_path: Path, 
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
-def test_verb_says_what_is_wrong_in_one_line(capsys, tmp_path: Path) -> None:
-    assert main(APP, ["predict", str(tmp_path / "nothing")]) == 2
-    error = capsys.readouterr().err.strip()
-    assert error.startswith("error:")
-    assert "\n" not in error
+@pytest.fixture
+def ask(advisor: ShockAdvisor, capsys, monkeypatch) -> Callable[..., list[float]]:
+    """The verb on a file: where its windows begin."""
+    monkeypatch.setattr(ShockAdvisor, "from_pretrained", classmethod(lambda cls, *_, **__: advisor))
+
+    def starts(*words: object) -> list[float]:
+        assert main(APP, ["predict", *map(str, words), "--json", "true"]) == 0
+        return [json.loads(line)["start_s"] for line in capsys.readouterr().out.splitlines()]
+
+    return starts
+
+
+def test_verb_cuts_the_whole_file_into_windows(ask, tmp_path: Path) -> None:
+    path = tmp_path / "long.npy"
+    np.save(path, np.sin(np.arange(round(12 * RATE)) / 10))
+    long = (path, "--sampling_rate", RATE, "--unit", "mV")
+    assert ask(*long) == [0, 5]
+    assert ask(*long, "--window_s", 4) == [0, 4, 8]
+    assert ask(*long, "--window_s", 4, "--step_s", 2) == [0, 2, 4, 6, 8]
+    assert ask(*long, "--start_s", 1, "--window_s", 4) == [1, 5]
+    assert ask(*long, "--step_s", 3) == [0, 3, 6]
+    assert ask(*long, "--start_s", 3) == [3], "what is left is one window of 9 s"
+    assert ask(*long, "--start_s", 5, "--window_s", 5) == [5], "only one fits"
+
+
+@pytest.fixture
+def refused(advisor: ShockAdvisor, capsys, monkeypatch) -> Callable[..., str]:
+    """The one line with which the verb refuses."""
+    monkeypatch.setattr(ShockAdvisor, "from_pretrained", classmethod(lambda cls, *_, **__: advisor))
+
+    def line(*words: object) -> str:
+        assert main(APP, ["predict", *map(str, words)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    return line
+
+
+@pytest.mark.parametrize("flag", ["window_s", "step_s", "sampling_rate"])
+def test_verb_refuses_zero(refused, flag: str) -> None:
+    assert f"--{flag} must be a number above 0; found 0.0" in refused(SAMPLES / "noise", f"--{flag}", 0)
+
+
+def test_verb_must_be_told_a_unit_that_no_file_says(refused, tmp_path: Path, ecg: np.ndarray) -> None:
+    np.save(tmp_path / "bare.npy", ecg)
+    np.savez(tmp_path / "said.npz", ecg=ecg, unit="uV")
+    assert "give --unit" in refused(tmp_path / "bare.npy", "--sampling_rate", RATE)
+    assert "is in uV by its own account, and mV was given" in refused(
+        tmp_path / "said.npz", "--sampling_rate", RATE, "--unit", "mV"
+    )
+    assert "is in mV by its own account, and uV was given" in refused(SAMPLES / "noise", "--unit", "uV")
+
+
+def test_a_unit_that_contradicts_the_file_is_refused(advisor: ShockAdvisor, ecg: np.ndarray, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is in mV by its own account, and uV was given"):
+        advisor.predict(SAMPLES / "noise", unit="uV", duration_s=5)
+    np.savez(tmp_path / "said.npz", ecg=1000 * ecg, unit="uV")
+    said, expected = advisor.predict(tmp_path / "said.npz", RATE), advisor.predict(ecg, RATE)
+    assert said.logit == pytest.approx(expected.logit, abs=1e-5), "the file's own unit counts"
+
+
+def test_verb_says_what_is_wrong_in_one_line(refused, tmp_path: Path) -> None:
+    assert refused(tmp_path / "nothing").startswith("error: There is no file")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,10 +70,8 @@ class ClickExperiment(Experiment[TrainConfig]):
         return self  # an experiment may be its own task
 
     def batches(self, epoch, rank, world_size):
-        log, where = self.prepared.table("log"), self.where("train")
-        passes = (log.batches(BATCH, None, rank, world_size, where) for _ in itertools.count())
-        full = (rows for rows in itertools.chain.from_iterable(passes) if n_rows(rows) == BATCH)
-        for rows in itertools.islice(full, epoch * self.steps_per_epoch, None):  # the epoch's slice of an endless log
+        log, first = self.prepared.table("log"), epoch * self.steps_per_epoch  # the epoch's slice of an endless log
+        for rows in log.endless(BATCH, first, None, rank, world_size, self.where("train")):
             yield encode(rows, self.config.known), torch.tensor(rows["click"], dtype=torch.float32)
 
     def loss(self, model, batch) -> dict[str, Tensor]:

@@ -1,0 +1,123 @@
+"""What must not go together is refused: figures of other settings, of other data, or of rows already seen."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from apps.ecg_shock.app import APP
+from data_prep.synth import ecg_shock
+from shared.atomic import read_json
+from shared.cli import main
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+QUICK = ("--config", "smoke", "--fit.epochs", "1", "--draws.batches", "2", "--fit.progress", "false")
+
+
+def ask(*words: object) -> int:
+    return main(APP, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "set"
+    ecg_shock.prepare(folder, items=60)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def grid(made: Path) -> Path:
+    folder = made.parent / "grid"
+    assert ask("crossval", *QUICK, "--data", made, "--out", folder, "--seeds", "[0]", "--baselines", "false") == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def final(made: Path, grid: Path) -> Path:
+    folder = made.parent / "final"
+    words = ("--data", made, "--out", folder, "--split.test", "null", "--calibration", grid)
+    assert ask("train", *QUICK, *words) == 0
+    return folder
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    capsys.readouterr()
+    assert ask(*words) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    return error
+
+
+def test_a_grid_keeps_its_settings(made: Path, grid: Path, capsys) -> None:
+    words = ("crossval", "--config", "smoke", "--data", made, "--out", grid, "--seeds", "[0]", "--baselines", "false")
+    assert "fit.epochs" in refusal(capsys, *words, "--fit.epochs", "3")
+
+
+def test_a_grid_validates_on_the_next_fold(made: Path, tmp_path: Path) -> None:
+    words = (*QUICK, "--data", made, "--out", tmp_path / "g", "--seeds", "[0]", "--baselines", "false")
+    assert ask("crossval", *words, "--split.validation", "0", "--fit.monitor", "cross-entropy") == 0
+    assert "the fold after the held-out one" in read_json(tmp_path / "g" / "metrics.json")["protocol"]
+
+
+def test_publishing(made: Path, grid: Path, final: Path, tmp_path: Path, capsys) -> None:
+    publish = ("card", "--publish", tmp_path / "mine", "--crossval")
+    assert ask(*publish, grid, "--model", final) == 0
+    card = read_json(tmp_path / "mine" / "card.json")
+    assert card["status"] == "published"
+    assert card["oof"]["manifest_hash"] == read_json(grid / "env.json")["data_manifest_hash"]
+    assert card["calibration"]["kind"] == "temperature"
+
+
+def test_publishing_a_run_that_held_rows_out_is_refused(made: Path, grid: Path, tmp_path: Path, capsys) -> None:
+    assert ask("train", *QUICK, "--data", made, "--out", tmp_path / "run") == 0
+    words = ("card", "--model", tmp_path / "run", "--publish", tmp_path / "mine", "--crossval", grid)
+    assert "trained on every fold" in refusal(capsys, *words)
+    assert not (tmp_path / "mine").exists()
+
+
+def test_publishing_with_figures_of_other_data_is_refused(final: Path, tmp_path: Path, capsys) -> None:
+    ecg_shock.prepare(tmp_path / "other", items=60, seed=5)
+    words = ("--out", tmp_path / "grid", "--seeds", "[0]", "--baselines", "false")
+    assert ask("crossval", *QUICK, "--data", tmp_path / "other", *words) == 0
+    words = ("card", "--model", final, "--publish", tmp_path / "mine", "--crossval", tmp_path / "grid")
+    assert "another prepared set" in refusal(capsys, *words)
+
+
+def test_calibration_is_not_fitted_on_held_out_rows(made: Path, grid: Path, tmp_path: Path, capsys) -> None:
+    words = ("train", *QUICK, "--data", made, "--out", tmp_path / "run", "--calibration", grid)
+    assert "--split.test null" in refusal(capsys, *words)
+
+
+def test_nothing_is_scored_on_patients_it_was_trained_on(made: Path, final: Path, capsys) -> None:
+    assert "nothing is held out" in refusal(capsys, "evaluate", final)
+    assert "trained on every patient" in refusal(capsys, "evaluate", final, "--data", made, "--baselines", "false")
+
+
+def own_strips(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run the fifteen-line example of data_prep/README.md on made-up text files."""
+    monkeypatch.chdir(folder)
+    rng = np.random.default_rng(0)
+    with Path("strips.csv").open("w", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(("file", "patient", "rhythm", "shock"))
+        for number in range(40):
+            shock = number % 2
+            rate = 5.0 if shock else 1.2
+            np.savetxt(f"{number}.txt", np.sin(2 * np.pi * rate * np.arange(1250) / 250) + 0.1 * rng.normal(size=1250))
+            table.writerow((f"{number}.txt", f"p{number // 4}", "flutter" if shock else "steady", shock))
+    text = (REPOSITORY / "data_prep" / "README.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert example
+    exec(compile(example[1], "README", "exec"), {})
+    return folder / "our_strips"
+
+
+def test_own_data_go_all_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    strips = own_strips(tmp_path, monkeypatch)
+    assert ask("train", *QUICK, "--data", strips, "--out", tmp_path / "run") == 0
+    assert ask("evaluate", tmp_path / "run", "--baselines", "false", "--resamples", "20") == 0
+    assert "flutter" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
