@@ -31,7 +31,7 @@ $(STAMP): requirements.lock pyproject.toml .ci/uv.txt
 	  echo "Python 3.11 or newer is needed, $$($(PYTHON) --version 2>&1) was found. Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	@echo "Setting up .venv once: about 2.5 GB to download, 5.5 GB on disk, a few minutes. Nothing outside this folder changes"
 	@echo "except the package cache of uv (its own folder below your home)."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || { \
 	  echo "Python could not make a virtual environment (on Debian and Ubuntu: apt install python3-venv)."; exit 2; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements.lock

@@ -23,14 +23,14 @@ class ScheduleConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.warmup < 1:
-            raise ConfigError(f"schedule.warmup is a share of all steps, 0 or more and below 1; found {self.warmup}.")
+            raise ConfigError(f"fit.schedule.warmup is a share of all steps, 0 or more and below 1; found {self.warmup}.")
         if not 0 <= self.final <= 1:
-            raise ConfigError(f"schedule.final is a share of the peak, from 0 to 1; found {self.final}.")
+            raise ConfigError(f"fit.schedule.final is a share of the peak, from 0 to 1; found {self.final}.")
         if self.name == "onecycle" and self.warmup:
-            raise ConfigError("The onecycle schedule has a warm-up of its own: leave schedule.warmup at 0.")
+            raise ConfigError("The onecycle schedule has a warm-up of its own: leave fit.schedule.warmup at 0.")
         if self.name in ("constant", "onecycle") and self.final:
             raise ConfigError(
-                f"schedule.final has no meaning for {self.name}: leave it at 0, or choose cosine or sigmoid."
+                f"fit.schedule.final has no meaning for {self.name}: leave it at 0, or choose cosine or sigmoid."
             )
 
 

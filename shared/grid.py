@@ -151,4 +151,4 @@ def _runs_elsewhere(trial: Trial, name: str) -> bool:
 
 def _errors(study: optuna.Study, names: Sequence[str]) -> str:
     last = {trial.user_attrs.get("name"): error_of(trial) for trial in study.get_trials(deepcopy=False)}
-    return "; ".join(f"{name} ({last.get(name)})" for name in names)
+    return "; ".join(f"{name} ({last.get(name) or 'interrupted'})" for name in names)

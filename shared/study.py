@@ -10,13 +10,16 @@ from __future__ import annotations
 import datetime
 import functools
 import multiprocessing
+import signal
 import sys
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal
 
 import optuna
@@ -37,8 +40,11 @@ SIGNS_MISSED = 3
 POLL_S = 0.5
 CONNECTS = 5
 """How often to try to open a database before it counts as damaged."""
+STOP_S = 30
+"""How long an interrupted worker may take to say so in the database before it is killed."""
 LOCK_TIMEOUT_S = 120
 """How long a process waits for another one's write to the database file."""
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 FAILURES = (RuntimeError, ArithmeticError, MemoryError)
 """What a trial may fail with (divergence, memory) while the study goes on; any other error stops the program."""
 
@@ -139,6 +145,7 @@ def work_through(
         tell: called after each trial of this process that has an outcome.
     """
     study = place.open()
+    waits = False
     parent = multiprocessing.parent_process()
     while parent is None or parent.is_alive():  # a worker whose parent was killed finishes its trial, then goes
         _take_up_dead_trials(study, place.patience_s)
@@ -146,7 +153,12 @@ def work_through(
         remaining = left(trials)
         if remaining <= 0:
             return
-        if remaining <= sum(trial.state == TrialState.RUNNING for trial in trials):
+        running = sum(trial.state == TrialState.RUNNING for trial in trials)
+        if remaining <= running:
+            if not waits:
+                _say(f"{place.name}: waiting for {running} that other processes run; where one was killed, its work "
+                     f"is taken up within {place.patience_s} s")  # fmt: skip
+            waits = True
             time.sleep(POLL_S)
             continue
         if sampler is not None:
@@ -181,7 +193,7 @@ def error_of(trial: FrozenTrial) -> str | None:
 def share(target: Callable[[int], None], workers: int) -> None:
     """Run `target(rank)` in several processes, and then here.
 
-    The last call, with rank `workers`, returns at once where the work is done; where workers were killed it does the
+    Ctrl-C stops the workers too, each after it has marked its trial as interrupted. The last call, with rank `workers`, returns at once where the work is done; where workers were killed it does the
     rest, and where they met an error it meets the same one and raises it here.
 
     Args:
@@ -201,9 +213,7 @@ def share(target: Callable[[int], None], workers: int) -> None:
         for process in processes:
             process.join()
     finally:
-        for process in processes:
-            if process.is_alive():
-                process.terminate()
+        _stop([process for process in processes if process.is_alive()])
     target(len(processes))
 
 
@@ -217,14 +227,35 @@ def _lock_whole_transaction(connection: sqlalchemy.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def _stop(processes: Sequence[BaseProcess]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(STOP_S)
+        process.kill()
+
+
 def _worker(target: Callable[[int], None], rank: int) -> None:
+    for number in STOP_SIGNALS:
+        signal.signal(number, _interrupt_once)
     try:
         target(rank)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        print(f"Worker {rank} stopped: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        _say(f"Worker {rank} stopped: {type(error).__name__}: {error}")
         sys.exit(1)
+
+
+def _interrupt_once(number: int, frame: FrameType | None) -> None:
+    # Ctrl-C reaches a worker from the terminal, then from its parent: the second must not disturb the last words.
+    for stop in STOP_SIGNALS:
+        signal.signal(stop, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _if_settled(

@@ -58,7 +58,7 @@ def preprocess(ecg: Samples, sampling_rate: float) -> npt.NDArray[np.float32]:
             f"{BAND_HZ[1]:g} Hz."
         )
     bridged = bridge_missing(np.asarray(ecg, dtype=np.float64))
-    ratio = Fraction(SAMPLING_RATE / sampling_rate).limit_denominator(1000)
+    ratio = Fraction(SAMPLING_RATE / sampling_rate).limit_denominator(10_000)
     resampled = signal.resample_poly(bridged, ratio.numerator, ratio.denominator, padtype="line")
     sections, resting = _band_pass()
     filtered, _ = signal.sosfilt(sections, resampled, zi=resting * resampled[0])

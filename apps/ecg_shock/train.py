@@ -155,7 +155,7 @@ class ShockExperiment(Experiment[TrainConfig]):
             "input": {
                 "units": "mV",
                 "range": [-50, 50],
-                "sampling rate": "75 Hz or more, resampled to 125 Hz",
+                "sampling rate": "75 Hz to 50 kHz, resampled to 125 Hz",
                 "length": "2 to 10 s",
                 "leads": 1,
                 "band": "0.5 to 30 Hz, filtered by the predictor",

@@ -66,7 +66,7 @@ def _refuse_other_rate(recording: Recording, given: float | None) -> None:
 def _kind(path: Path) -> Literal["wfdb", "edf", "table"]:
     """One of "wfdb", "edf" and "table"."""
     suffix = path.suffix.lower()
-    if suffix in (".hea", ".dat") or path.with_name(path.name + ".hea").is_file():
+    if suffix in (".hea", ".dat") or (path.name and path.with_name(path.name + ".hea").is_file()):
         return "wfdb"
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected one ECG file or WFDB record.")

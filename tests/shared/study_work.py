@@ -47,6 +47,15 @@ def kill_once(cell: Mapping[str, Any], folder: Path) -> None:
     record(cell, folder)
 
 
+def nap(cell: Mapping[str, Any], folder: Path) -> None:
+    """A cell that takes longer than any test waits, once."""
+    first = not (folder / "half").exists()
+    (folder / "half").touch()
+    if first:
+        time.sleep(60)
+    record(cell, folder)
+
+
 class KillOnce:
     """As `slow_parabola`, but one process is killed in the middle of the third trial or one soon after."""
 
@@ -74,6 +83,8 @@ if __name__ == "__main__":
     verb, folder = sys.argv[1], Path(sys.argv[2])
     if verb == "grid":
         run_grid(CELLS, kill_once, folder, heartbeat_s=1)
+    elif verb == "nap":
+        run_grid(CELLS, nap, folder, workers=2)
     elif verb == "deadly":
         try:
             search(kill, space, folder, n_trials=1, heartbeat_s=1)

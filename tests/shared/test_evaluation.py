@@ -11,8 +11,8 @@ import pytest
 from shared import stats
 from shared.atomic import read_json, write_json
 from shared.errors import ConfigError, InputError
-from shared.evaluation import interval_text, models_of, result_tables, summarise
-from shared.metrics import binary, detection
+from shared.evaluation import MOST_GROUPS, interval_text, models_of, result_tables, summarise
+from shared.metrics import Metric, binary, detection
 from shared.table import Table, concatenate, take
 
 BOX = {"x1": 0.0, "y1": 0.0, "x2": 9.0, "y2": 9.0}
@@ -85,6 +85,20 @@ def test_groups_hold_the_primary_metric() -> None:
     expected = stats.per_group(binary.AUC, models_of(table)["network"], "patient")
     assert summary["primary"] == "AUC"
     assert summary["models"]["network"]["groups"] == pytest.approx(expected)
+    assert summary["models"]["network"]["n_groups_left_out"] == 0
+
+
+@pytest.mark.parametrize("metric", [binary.SENSITIVITY, binary.LOG_LOSS], ids=lambda metric: metric.name)
+def test_of_very_many_groups_the_worst_are_kept(metric: Metric) -> None:
+    table = predictions("network", 1.0, n=1500, n_groups=MOST_GROUPS + 50)
+    network = summarise(table, [metric], group="patient", reference="network", n=10)["models"]["network"]
+    every = stats.per_group(metric, table, "patient")
+    left_out = [value for name, value in every.items() if name not in network["groups"] and np.isfinite(value)]
+    assert len(network["groups"]) == MOST_GROUPS
+    assert network["n_groups_left_out"] == len(every) - MOST_GROUPS
+    assert network["groups"] == {name: every[name] for name in every if name in network["groups"]}
+    kept = list(network["groups"].values())
+    assert max(kept) <= min(left_out) if metric.higher_is_better else min(kept) >= max(left_out)
 
 
 def test_several_trainings_are_averaged_and_listed_and_may_differ_in_number() -> None:

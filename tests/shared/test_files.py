@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,18 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_killed_writers_left_goes_with_a_later_write(tmp_path: Path) -> None:
+    old, young = tmp_path / ".a[1].0123abcd.txt", tmp_path / ".a[1].fedc9876.txt"
+    others = [tmp_path / name for name in (".a.0123abcd.txt", ".a[1].backup.txt", ".a[1].0123abcd.json", "b.txt")]
+    for path in (old, young, *others):
+        path.touch()
+        os.utime(path, (0, 0))
+    young.touch()  # somebody may still write it
+    write_text(tmp_path / "a[1].txt", "new")
+    assert not old.exists()
+    assert all(path.exists() for path in (young, *others))
 
 
 def test_json_refuses_what_it_cannot_say(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from shared.checkpoint import load_checkpoint, load_weights, save_checkpoint
-from shared.errors import CheckpointError
+from shared.errors import CheckpointError, ConfigError
 from shared.fit import fit
 from tests.shared.fit_toy import ToyNet, ToyTask, toy_config
 
@@ -75,6 +75,13 @@ def test_resuming_a_finished_training_trains_no_more(whole: Path) -> None:
 def test_a_finished_training_can_be_prolonged(whole: Path) -> None:
     result = fit(ToyTask(), ToyNet(DROPOUT), toy_config(epochs=6), whole, resume=True)
     assert [line["epoch"] for line in result.history] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_training_cannot_be_resumed_to_less_than_it_has_behind_it(whole: Path) -> None:
+    kept = (whole / "last.ckpt").read_bytes()
+    with pytest.raises(ConfigError, match=r"4 epochs behind it, fit\.epochs = 3 was asked for: set .* 4 or more"):
+        fit(ToyTask(), ToyNet(DROPOUT), toy_config(epochs=3), whole, resume=True)
+    assert (whole / "last.ckpt").read_bytes() == kept
 
 
 def test_resume_without_a_checkpoint_starts(whole: Path, tmp_path: Path) -> None:

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.trial import TrialState
 
 from shared.errors import ConfigError, InputError
 from shared.grid import cell_folder, collect, run_grid
+from shared.study import StudyPlace
 from tests.shared.study_work import CELLS, kill_once, record
 
 
 def attempts(folder: Path) -> Counter[str]:
     return Counter(line.split()[0] for line in (folder / "attempts.txt").read_text().splitlines())
+
+
+def running(folder: Path) -> int:
+    return len(StudyPlace(folder, "grid").open().get_trials(states=[TrialState.RUNNING]))
 
 
 def test_every_cell_is_done_once_in_its_own_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,6 +73,7 @@ def test_a_stop_in_a_cell_stops_the_grid_which_continues(tmp_path: Path, fault: 
     with pytest.raises(fault):
         run_grid(CELLS, stops, tmp_path)
     assert len(collect(tmp_path)) == 2
+    assert running(tmp_path) == 0
     assert len(run_grid(CELLS, stops, tmp_path)) == 6
     assert set(attempts(tmp_path).values()) == {1}
 
@@ -102,3 +111,26 @@ def test_workers_share_a_grid_and_outlive_each_other(tmp_path: Path) -> None:
     finished = run_grid(CELLS, kill_once, tmp_path, workers=2, heartbeat_s=1)
     assert [cell.values for cell in finished] == CELLS
     assert set(attempts(tmp_path).values()) == {1}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("everybody", [True, False], ids=["from the terminal", "to the parent alone"])
+def test_ctrl_c_leaves_no_cell_of_a_worker_running(tmp_path: Path, everybody: bool) -> None:
+    command = [sys.executable, "-m", "tests.shared.study_work", "nap", str(tmp_path)]
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("*/half"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    (os.killpg if everybody else os.kill)(process.pid, signal.SIGINT)
+    process.wait(timeout=30)
+    assert running(tmp_path) == 0
+    start = time.monotonic()
+    assert len(run_grid(CELLS, record, tmp_path)) == 6
+    assert time.monotonic() - start < 30
+
+
+def test_waiting_for_a_cell_of_another_process_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.warns(UserWarning, match="Heartbeat"):
+        StudyPlace(tmp_path, "grid").open().ask()  # a process that took a trial and died before its first sign of life
+    run_grid(CELLS[:1], record, tmp_path, heartbeat_s=1)
+    assert capsys.readouterr().err.count("grid: waiting for 1 that other processes run") == 1

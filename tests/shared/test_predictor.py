@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import shutil
 import json
 import subprocess
 import sys
@@ -130,6 +131,7 @@ def test_names_best_first_run_folders_and_unknown_names(tmp_path: Path, monkeypa
         ToneDetector.from_pretrained()
     for name in ("artful", "best", "paper"):
         detector(name=name).save_pretrained(tmp_path / name)
+    shutil.copytree(tmp_path / "paper", tmp_path / ".paper.0123abcd")  # what a killed save_pretrained leaves
     assert ToneDetector.available() == ("best", "artful", "paper")
     assert ToneDetector.from_pretrained().card.name == "best"
     assert ToneDetector.from_pretrained("paper").card.name == "paper"

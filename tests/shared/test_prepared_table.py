@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -145,6 +147,47 @@ def test_rows_are_chosen_by_values_as_a_split_names_them(tmp_path: Path) -> None
         list(log.batches(6, where=("price", [1.0])))
 
 
+ODD = ("row", range(1, 200, 2))
+
+
+@settings(deadline=None, max_examples=20)
+@given(n=st.integers(1, 60), group=st.integers(1, 9), start=st.integers(0, 70), odd=st.booleans())
+def test_reading_may_start_anywhere(
+    tmp_path_factory: pytest.TempPathFactory, n: int, group: int, start: int, odd: bool
+) -> None:
+    log, where = numbered(tmp_path_factory.mktemp("t") / "set", n, group), ODD if odd else None
+    for rank in range(2):
+        whole = seen(log.batches(7, rank=rank, world_size=2, where=where))
+        assert seen(log.batches(7, rank=rank, world_size=2, where=where, start=start)) == whole[start:]
+        again = log.endless(3, start, rank=rank, world_size=2, where=where) if len(whole) >= 3 else iter(())
+        full = whole[: len(whole) // 3 * 3]
+        assert seen(itertools.islice(again, 40)) == (full * (start + 41))[start * 3 :][: 120 if full else 0]
+
+
+def test_rows_left_out_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = numbered(tmp_path / "set", 40, 4)
+    read = []
+    original = pq.ParquetFile.read_row_group
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", lambda *a, **k: read.append(a[1]) or original(*a, **k))
+    assert next(log.batches(2, start=38))["row"].tolist() == [38, 39]
+    assert next(log.endless(2, 20 * 10**9 + 19))["row"].tolist() == [38, 39]
+    assert read == [9, 9]
+    for _ in range(3):  # a filter's rows are counted once for all
+        assert next(log.endless(2, 9, where=ODD))["row"].tolist() == [37, 39]
+    assert len(read) == 2 + 10 + 3 * 2
+
+
+@pytest.mark.parametrize(
+    ("batch", "world", "where", "found"), [(3, 1, ("row", []), 0), (5, 2, None, 4), (1, 3, None, 0)]
+)
+def test_an_endless_stream_of_nothing_is_refused(
+    tmp_path: Path, batch: int, world: int, where: tuple[str, list[int]] | None, found: int
+) -> None:
+    log = numbered(tmp_path / "set", 8, 4)
+    with pytest.raises(InputError, match=f"has {found} for process {world - 1} of {world}, less than one batch"):
+        log.endless(batch, rank=world - 1, world_size=world, where=where)
+
+
 def test_neither_writing_nor_reading_holds_a_whole_shard(tmp_path: Path) -> None:
     pieces, piece = 128, pa.table({"row": range(4096)})
     shard = pieces // 2 * piece.nbytes  # two shards of 64 row groups
@@ -210,7 +253,7 @@ def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
         log.batches(2, columns=["rows"])
     with pytest.raises(ConfigError, match="no column 'rows'"):
         log.batches(2, where=("rows", [1]))
-    for arguments in ({"batch_rows": 0}, {"batch_rows": 1, "rank": 2, "world_size": 2}):
+    for arguments in ({"batch_rows": 0}, {"batch_rows": 1, "rank": 2, "world_size": 2}, {"batch_rows": 1, "start": -1}):
         with pytest.raises(ConfigError, match="batch_rows"):
             log.batches(**arguments)
     for schema in ([], [ROW, ROW]):

@@ -161,6 +161,25 @@ def test_a_model_does_not_differ_from_itself() -> None:
     assert (same.estimate, same.low, same.high, same.share_at_most_zero) == (0.0, 0.0, 0.0, 1.0)
 
 
+@settings(deadline=None, max_examples=30)
+@given(rows=st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.integers(0, 2), st.booleans()), max_size=12))
+def test_row_codes_agree_where_the_columns_do(rows: list[tuple[str | None, int, bool]]) -> None:
+    table = {
+        "text": np.array([row[0] for row in rows], dtype=object),
+        "number": np.array([row[1] for row in rows], dtype=np.int64),
+        "flag": np.array([row[2] for row in rows], dtype=bool),
+    }
+    codes = stats.row_codes(table, tuple(table)).tolist()
+    assert len(codes) == len(rows)
+    assert [[one == other for other in codes] for one in codes] == [[a == b for b in rows] for a in rows]
+    assert all(0 <= code <= len(rows) for code in codes)
+
+
+def test_a_column_of_several_kinds_names_nothing() -> None:
+    with pytest.raises(InputError, match="values of one kind"):
+        stats.row_codes({"item": np.array(["a", 1], dtype=object)}, ("item",))
+
+
 def test_models_on_different_rows_are_not_compared() -> None:
     table = scored()
     with pytest.raises(InputError, match=r"1 rows are only in the first and 0 only in the second.*'item': 599"):

@@ -61,3 +61,9 @@ def test_windows_begin_a_sample_apart(step_s: float) -> None:
 def test_lengths_of_windows_are_numbers() -> None:
     with pytest.raises(InputError, match="window_s is '2'"):
         EcgWindow(ECG.astype(np.float32), 250.0).cut("2", 1.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", ["", ".", "/", Path()])
+def test_a_folder_is_no_file(path: str | Path) -> None:
+    with pytest.raises(InputError, match="is a folder"):
+        read_window(path)
