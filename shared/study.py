@@ -193,8 +193,9 @@ def error_of(trial: FrozenTrial) -> str | None:
 def share(target: Callable[[int], None], workers: int) -> None:
     """Run `target(rank)` in several processes, and then here.
 
-    Ctrl-C stops the workers too, each after it has marked its trial as interrupted. The last call, with rank `workers`, returns at once where the work is done; where workers were killed it does the
-    rest, and where they met an error it meets the same one and raises it here.
+    Ctrl-C stops the workers too, each after it has marked its trial as interrupted. The last call, with rank
+    `workers`, returns at once where the work is done; where workers were killed it does the rest, and where they met an
+    error it meets the same one and raises it here.
 
     Args:
         target: picklable (a function of a module, or a `functools.partial` of one), because workers are new processes.
@@ -250,8 +251,12 @@ def _worker(target: Callable[[int], None], rank: int) -> None:
 def _interrupt_once(number: int, frame: FrameType | None) -> None:
     # Ctrl-C reaches a worker from the terminal, then from its parent: the second must not disturb the last words.
     for stop in STOP_SIGNALS:
-        signal.signal(stop, signal.SIG_IGN)
+        signal.signal(stop, _pass_over)  # with SIG_IGN Python complains where both come at once
     raise KeyboardInterrupt
+
+
+def _pass_over(number: int, frame: FrameType | None) -> None:
+    pass
 
 
 def _say(line: str) -> None:

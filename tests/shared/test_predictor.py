@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import shutil
 import json
+import shutil
 import subprocess
 import sys
 import time
