@@ -27,7 +27,7 @@ from shared.results import NETWORK, labelled, write_results
 from shared.run import WIDER_STUDY, Run
 from shared.splits import Split
 from shared.table import Table, concatenate, read_table, take, write_table
-from shared.verb_config import BaseTrainConfig, CrossvalSettings
+from shared.verb_config import BaseTrainConfig, training_settings
 from shared.verbs import predictor_class, train_run
 
 __all__ = ["crossval", "fold_spread"]
@@ -41,12 +41,13 @@ def crossval(app: App, config: Any) -> None:
     prepared = PreparedSet(config.data)
     folds = _folds(prepared.split(config.split.name), config.folds)
     run = Run.create(config.out, config, app.package, prepared.manifest_hash, resume=True, may_change=WIDER_STUDY)
-    training = _training_config(config, load(app.experiment).config_class)
+    training = training_settings(config, load(app.experiment).config_class)
     cells: list[Cell] = [{"fold": fold, "seed": seed} for seed in config.seeds for fold in folds]
     if config.baselines:
         cells += [{"fold": fold, "baseline": name} for fold in folds for name in app.baselines]
     work = partial(_score_cell, app, training, _validation_folds(training, folds))
     done = run_grid(cells, work, run.folder / "cells", workers=config.workers)
+    run.record(config)
     table = concatenate([read_table(cell.folder / PREDICTIONS) for cell in done])
     experiment = load(app.experiment)(training)
     spread = fold_spread(experiment.primary_metric(), experiment.scored(table))
@@ -82,11 +83,6 @@ def _protocol(training: BaseTrainConfig, n_folds: int, n_seeds: int) -> str:
         f"Out of fold on split {training.split.name!r}, {n_folds} folds, {n_seeds} seeds; {fit.epochs} epochs, "
         f"{chosen}; threshold fixed beforehand"
     )
-
-
-def _training_config(config: CrossvalSettings, config_class: type[BaseTrainConfig]) -> BaseTrainConfig:
-    """The settings of one training, without those of the grid."""
-    return config_class(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config_class)})
 
 
 def _score_cell(

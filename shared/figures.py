@@ -176,22 +176,23 @@ def _rgb(number: int) -> tuple[float, float, float]:
     return mpl.colors.to_rgb(COLOURS[number])
 
 
-def per_group_bars(values: Mapping[str, float | None], label: str) -> Figure:
-    """One bar for each group, the lowest value on top; of very many groups the lowest are shown.
+def per_group_bars(values: Mapping[str, float | None], label: str, *, higher_is_better: bool = True) -> Figure:
+    """One bar for each group, the worst value on top; of very many groups the worst are shown.
 
     Args:
         values: group -> value; groups whose value is undefined (None or NaN) are left out.
         label: what the value is.
+        higher_is_better: whether low values are the worst.
     """
     defined = {name: value for name, value in values.items() if value is not None and np.isfinite(value)}
-    lowest = sorted(defined.items(), key=lambda item: item[1])[:MOST_GROUPS]
-    note = f" (lowest {len(lowest)} of {len(defined)} groups)" if len(lowest) < len(defined) else ""
+    worst = sorted(defined.items(), key=lambda item: item[1], reverse=not higher_is_better)[:MOST_GROUPS]
+    note = f" (the worst {len(worst)} groups)" if len(worst) < len(defined) else ""
     with _style():
-        figure, axes = _panel(label + note, "", height=0.9 + 0.19 * max(len(lowest), 3))
-        axes.barh([name for name, _ in lowest], [value for _, value in lowest], height=0.7, color=COLOURS[0])
+        figure, axes = _panel(label + note, "", height=0.9 + 0.19 * max(len(worst), 3))
+        axes.barh([name for name, _ in worst], [value for _, value in worst], height=0.7, color=COLOURS[0])
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", labelsize=8, length=0)
-        axes.set_ylim(len(lowest) - 0.4, -0.6)
+        axes.set_ylim(len(worst) - 0.4, -0.6)
     return figure
 
 

@@ -23,7 +23,9 @@ class ScheduleConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.warmup < 1:
-            raise ConfigError(f"fit.schedule.warmup is a share of all steps, 0 or more and below 1; found {self.warmup}.")
+            raise ConfigError(
+                f"fit.schedule.warmup is a share of all steps, 0 or more and below 1; found {self.warmup}."
+            )
         if not 0 <= self.final <= 1:
             raise ConfigError(f"fit.schedule.final is a share of the peak, from 0 to 1; found {self.final}.")
         if self.name == "onecycle" and self.warmup:

@@ -110,8 +110,8 @@ def _group_bars(experiment: Experiment[Any], summary: Mapping[str, Any]) -> list
     if 2 * sum(value is not None for value in values.values()) < len(values):
         return []
     name = f"{summary['primary']} by {summary['group']}"
-    figure = per_group_bars(values, name)
-    return [ReportFigure(figure, f"The network's {name}, lowest first.", f"Bars of the {name}.")]
+    figure = per_group_bars(values, name, higher_is_better=experiment.primary_metric().higher_is_better)
+    return [ReportFigure(figure, f"The network's {name}, the worst first.", f"Bars of the {name}.")]
 
 
 def _spread_table(folds: Mapping[str, Any], metric: Metric) -> ReportTable:

@@ -97,7 +97,6 @@ class Run:
                     f"{run.folder} already holds a run. Choose another folder, or continue with --resume true."
                 )
             cls.open(run.folder, app)._check_same(settings, data_manifest_hash, may_change)
-            write_text(run.config, _to_yaml(settings))
         else:
             write_text(run.config, _to_yaml(settings))
             write_json(run.env, _surroundings(app, data_manifest_hash))  # last: its presence is what makes a run
@@ -131,6 +130,10 @@ class Run:
         if app is not None and run.app != app:
             raise CheckpointError(f"{folder} is a run of {run.app}, not of {app}.")
         return run
+
+    def record(self, config: Any) -> None:
+        """Save the settings that a continued run ended with; `create` saves those that it was started with."""
+        write_text(self.config, _to_yaml(_plain(config)))
 
     @property
     def config(self) -> Path:

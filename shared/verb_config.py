@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from shared.errors import ConfigError
 from shared.fit_config import FitConfig
@@ -17,7 +19,10 @@ __all__ = [
     "ExportConfig",
     "PredictConfig",
     "refuse_settings_of_one_run",
+    "training_settings",
 ]
+
+Config = TypeVar("Config", bound="BaseTrainConfig")
 
 FEWEST_RESAMPLES = 20
 """Below it the ends of an interval are the smallest and the largest value that happened to be drawn."""
@@ -137,3 +142,8 @@ class CardConfig:
     """Folder to publish to: the model is written there with the figures of `crossval`."""
     crossval: Path | None = None
     """Folder of the cross-validation of the same recipe, whose out-of-fold predictions the card's figures come from."""
+
+
+def training_settings(config: BaseTrainConfig, config_class: type[Config]) -> Config:
+    """The settings of one training out of those of a grid or search, which extend them."""
+    return config_class(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config_class)})

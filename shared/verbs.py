@@ -55,6 +55,7 @@ def train_run(experiment: Experiment[Any]) -> Run:
     network = experiment.network()
     result = fit(experiment.task(network), network, config.fit, run.folder, resume=config.resume)
     if writes:
+        run.record(config)
         experiment.predictor(result.model, calibration).save_pretrained(run.model)
     return run
 

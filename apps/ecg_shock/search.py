@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import torch
 from optuna.trial import Trial
 
 from apps.ecg_shock.config import NetworkConfig, SearchConfig, TrainConfig
@@ -25,6 +26,7 @@ from shared.prepared import PreparedSet
 from shared.run import WIDER_STUDY, Run
 from shared.tune import Report
 from shared.tune import search as search_study
+from shared.verb_config import training_settings
 
 __all__ = ["FILTERS", "KERNELS", "architecture", "search"]
 
@@ -51,8 +53,8 @@ def search(app: App, config: SearchConfig) -> None:
     if config.split.validation is None:
         raise ConfigError("A search ranks on validation rows: give --split.validation the fold to hold out for it.")
     manifest_hash = PreparedSet(config.data).manifest_hash
-    Run.create(config.out, config, app.package, manifest_hash, resume=True, may_change=WIDER_STUDY)
-    training = TrainConfig(**{field.name: getattr(config, field.name) for field in dataclasses.fields(TrainConfig)})
+    run = Run.create(config.out, config, app.package, manifest_hash, resume=True, may_change=WIDER_STUDY)
+    training = training_settings(config, TrainConfig)
     result = search_study(
         partial(_validated, training),
         architecture,
@@ -67,6 +69,7 @@ def search(app: App, config: SearchConfig) -> None:
         ({"value": trial.value, **trial.params} for trial in result.trials if trial.value is not None),
         key=lambda trial: -trial["value"],
     )
+    run.record(config)
     write_json(config.out / "search.json", {"metric": f"validation {BALANCED_ACCURACY.name}", "ranking": ranking})
     print(f"best of {len(ranking)}: {result.value:.4f} with {dict(result.params)}; all in {config.out / 'search.json'}")
 
@@ -78,6 +81,7 @@ def _validated(training: TrainConfig, params: Mapping[str, Any], report: Report)
     settings = dataclasses.replace(training.fit, monitor=BALANCED_ACCURACY.name, mode="max", progress=False)
     experiment = ShockExperiment(dataclasses.replace(training, network=network, fit=settings))
     folder = training.out / "trials" / _name(network)
+    torch.manual_seed(settings.seed)
     net = experiment.network()
     result = fit(experiment.task(net), net, settings, folder, resume=True)
     return result.metrics[BALANCED_ACCURACY.name]

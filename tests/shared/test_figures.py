@@ -97,12 +97,12 @@ def test_curves_need_no_decision_and_keep_their_ends() -> None:
     assert not [line for line in roc.axes[0].lines if line.get_marker() == "o"]
 
 
-def test_bars_show_the_lowest_groups_first_and_say_how_many_there_are() -> None:
+def test_bars_show_the_worst_groups_first_and_say_how_many_there_are() -> None:
     figure = figures.per_group_bars({f"p{number}": number / 100 for number in range(60, 0, -1)}, "accuracy")
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels[:2] == ["p1", "p2"]
     assert len(labels) == figures.MOST_GROUPS
-    assert figure.axes[0].get_xlabel() == "accuracy (lowest 40 of 60 groups)"
+    assert figure.axes[0].get_xlabel() == "accuracy (the worst 40 groups)"
 
 
 def test_the_confusion_figure_prints_counts_and_shades_shares() -> None:

@@ -97,7 +97,10 @@ def test_resume_in_an_empty_folder_starts_a_run(config: ToyConfig) -> None:
 def test_a_resumed_run_may_train_longer_but_not_otherwise(config: ToyConfig) -> None:
     start(config)
     longer = replace(config, resume=True, fit=replace(config.fit, epochs=9, progress=False))
-    assert yaml.safe_load(start(longer).config.read_text())["fit"]["epochs"] == 9
+    run = start(longer)
+    assert yaml.safe_load(run.config.read_text())["fit"]["epochs"] == 3, "what was not trained yet is not told"
+    run.record(longer)
+    assert yaml.safe_load(run.config.read_text())["fit"]["epochs"] == 9
     with pytest.raises(ConfigError, match=r"filters \(\[5, 3, 2\] then, \[5\] now\)"):
         start(replace(longer, filters=(5,)))
     with pytest.raises(ConfigError, match=r"fit\.schedule\.warmup \(0\.1 then, 0\.2 now\)"):
