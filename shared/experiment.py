@@ -69,9 +69,9 @@ class Experiment(ABC, Generic[Config]):
         split = self.prepared.split(self.config.split.name)
         return split.column, role_values(split, self.config.split)[role]
 
+    @abstractmethod
     def described(self) -> Mapping[str, Any]:
         """Fields of `Card` that the app knows before training: "network", "input", "output", "classes", "limits" ..."""
-        raise NotImplementedError(f"{type(self).__name__} overrides neither `described` nor what is made from it.")
 
     def network(self) -> nn.Module:
         """A fresh network as configured; its start depends on torch's seed only."""
