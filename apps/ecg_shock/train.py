@@ -143,7 +143,8 @@ class ShockExperiment(Experiment[TrainConfig]):
 
     def described(self) -> Mapping[str, Any]:
         """What is known before training."""
-        network = ShockNet(**as_plain(self.config.network))
+        with torch.device("meta"):  # only counted: weights would be drawn, and the network to train start elsewhere
+            network = ShockNet(**as_plain(self.config.network))
         rows, _ = self.learnt("train")
         return {
             "description": (

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from apps.ecg_shock.app import APP
+from apps.ecg_shock.config import TrainConfig
+from apps.ecg_shock.model import ShockNet
+from apps.ecg_shock.train import ShockExperiment
 from data_prep.synth import ecg_shock
 from shared.atomic import read_json
 from shared.cli import main
@@ -121,3 +125,13 @@ def test_own_data_go_all_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert ask("train", *QUICK, "--data", strips, "--out", tmp_path / "run") == 0
     assert ask("evaluate", tmp_path / "run", "--baselines", "false", "--resamples", "20") == 0
     assert "flutter" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_network_starts_from_the_seed_alone(made: Path, tmp_path: Path) -> None:
+    """Describing a model must draw no weights, or figures that were published could not be had again."""
+    experiment = ShockExperiment(TrainConfig(data=made, out=tmp_path / "unused"))
+    torch.manual_seed(3)
+    found = experiment.network().state_dict()
+    torch.manual_seed(3)
+    for name, expected in ShockNet().state_dict().items():
+        torch.testing.assert_close(found[name], expected, rtol=0, atol=0)
