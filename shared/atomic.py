@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from shared.errors import ConfigError
+
 __all__ = ["atomic_path", "read_json", "sha256_of", "write_bytes", "write_json", "write_text"]
 
 STALE_S = 3600
@@ -28,6 +30,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     the suffix, because some writers choose their format by it.
     """
     path = Path(path)
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; name a file to write.")
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_stale(path)
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")

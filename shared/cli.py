@@ -15,6 +15,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import yaml
+
 from shared.contract import ALIASES, App, load, verbs_of
 from shared.errors import CheckpointError, ConfigError, InputError, did_you_mean
 
@@ -148,11 +150,22 @@ def _resolve_presets(words: list[str], presets: Path | None) -> list[str]:
 def _preset_file(word: str, presets: Path | None) -> Path:
     path = Path(word)
     if path.is_file():
+        _check_yaml(path)
         return path
     names = sorted(p.stem for p in presets.glob("*.yaml")) if presets and presets.is_dir() else []
     if presets and word in names:
         return presets / f"{word}.yaml"
     raise ConfigError(f"--config {word}: no such file{' or preset' if names else ''}.{did_you_mean(word, names)}")
+
+
+def _check_yaml(path: Path) -> None:
+    """Raise ConfigError that names the file and the line, unless it holds settings."""
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path} holds no settings; lines like 'name: value' are expected.")
 
 
 def _settings(config_class: type, prefix: str = "") -> dict[str, Any]:
@@ -193,5 +206,5 @@ def _expected(hint: Any) -> str:
     if get_origin(hint) is Literal:
         return f"one of {', '.join(map(str, arguments))}"
     if get_origin(hint) is tuple:
-        return f"list of {_expected(arguments[0])}"
+        return f"list of {_expected(arguments[0])} in brackets"
     return "nothing" if hint is NoneType else "true or false" if hint is bool else str(hint.__name__).lower()

@@ -164,7 +164,9 @@ def make_group_folds(index: Table, group: str, n_folds: int, stratify: str | Non
     if n_folds < 2:
         raise ConfigError(f"A split needs at least 2 folds, found {n_folds}.")
     if found < n_folds:
-        raise InputError(f"{n_folds} folds need as many values of {group!r}, found {found}: ask for fewer folds.")
+        raise InputError(
+            f"{n_folds} folds need as many values of {group!r}, found {found}: ask for fewer folds (prepare: --folds)."
+        )
     classes = np.array([str(value) for value in index[stratify].tolist()] if stratify else [""] * len(groups))
     if np.unique(classes, return_counts=True)[1].max() < n_folds:
         raise InputError(f"No value of {stratify!r} has as many rows as there are folds ({n_folds}): ask for fewer.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,26 @@ def train(app: App, config: BaseTrainConfig) -> None:
     """Train as configured and leave a run folder that `evaluate`, `predict --model` and `from_pretrained` read."""
     run = train_run(load(app.experiment)(config))
     if is_first_process(config.fit):
-        print(f"{run.folder} holds the run. Next: python -m {app.package} evaluate {run.folder}")
+        print(f"{run.folder} holds the run. Next: python -m {app.package} {_next_step(config)}")
+
+
+def _next_step(config: BaseTrainConfig) -> str:
+    """Words to paste: what is usually done with the run just trained."""
+    folder = shlex.quote(str(config.out))
+    if config.split.test is None:
+        return f"card --model {folder} --publish MODEL --crossval GRID"
+    return f"evaluate {folder}"
 
 
 def train_run(experiment: Experiment[Any]) -> Run:
     """Train one experiment into the run folder that its configuration names; a finished run is returned as it is."""
     config = experiment.config
     writes = is_first_process(config.fit)
+    # Whatever can be refused is built first: a wrong setting must leave no folder behind.
     calibration = _calibration_rows(experiment)
+    torch.manual_seed(config.fit.seed)
+    network = experiment.network()
+    task = experiment.task(network)
     run = Run.create(
         config.out,
         config,
@@ -51,9 +64,7 @@ def train_run(experiment: Experiment[Any]) -> Run:
         config.resume,
         first_process=writes,
     )
-    torch.manual_seed(config.fit.seed)
-    network = experiment.network()
-    result = fit(experiment.task(network), network, config.fit, run.folder, resume=config.resume)
+    result = fit(task, network, config.fit, run.folder, resume=config.resume)
     if writes:
         run.record(config)
         experiment.predictor(result.model, calibration).save_pretrained(run.model)
@@ -89,7 +100,12 @@ def open_experiment(app: App, run: Run, data: Path | None = None) -> Experiment[
     """
     experiment_class: type[Experiment[Any]] = load(app.experiment)
     config: BaseTrainConfig = load_config(experiment_class.config_class, run.config)
-    return experiment_class(config if data is None else dataclasses.replace(config, data=data))
+    try:
+        return experiment_class(config if data is None else dataclasses.replace(config, data=data))
+    except InputError as error:
+        raise InputError(
+            f"{error} (The run was trained with --data {config.data}, which is looked for from the folder you are in.)"
+        ) from error
 
 
 def evaluate(app: App, config: EvaluateConfig) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,14 +194,11 @@ def predict(app: App, config: PredictConfig) -> None:
     del app
     advisor = ShockAdvisor.from_pretrained(config.model)
     for path in config.files:
-        began = time.perf_counter()
-        decisions = _advise_on_file(advisor, path, config)
-        milliseconds = 1000 * (time.perf_counter() - began) / len(decisions)
-        for decision in decisions:
+        for decision in _advise_on_file(advisor, path, config):
             if config.json:
                 print(json.dumps({"file": str(path), **decision.to_dict()}))
             else:
-                print(_line(path, decision, milliseconds))
+                print(_line(path, decision))
 
 
 def _advise_on_file(advisor: ShockAdvisor, path: Path, config: PredictConfig) -> list[ShockDecision]:
@@ -224,8 +220,8 @@ def _read(path: Path, config: PredictConfig) -> EcgWindow:
     return EcgWindow(recording.signal[:, 0], recording.sampling_rate, config.start_s)
 
 
-def _line(path: Path, decision: ShockDecision, milliseconds: float) -> str:
+def _line(path: Path, decision: ShockDecision) -> str:
     """One decision as a line a person reads."""
     where = f"{path}  {decision.start_s:8.1f} s + {decision.duration_s:g} s"
     doubt = f"  ({decision.reason})" if decision.reason else ""
-    return f"{where}  {decision.advice:<9}  p(shock) {decision.shock_probability:.3f}  {milliseconds:.1f} ms{doubt}"
+    return f"{where}  {decision.advice:<9}  p(shock) {decision.shock_probability:.3f}{doubt}"

@@ -71,7 +71,9 @@ def search(app: App, config: SearchConfig) -> None:
     )
     run.record(config)
     write_json(config.out / "search.json", {"metric": f"validation {BALANCED_ACCURACY.name}", "ranking": ranking})
-    print(f"best of {len(ranking)}: {result.value:.4f} with {dict(result.params)}; all in {config.out / 'search.json'}")
+    print(
+        f"best of {len(ranking)}: validation {BALANCED_ACCURACY.name} {result.value:.4f} with {dict(result.params)}; all in {config.out / 'search.json'}"
+    )
 
 
 def _validated(training: TrainConfig, params: Mapping[str, Any], report: Report) -> float:

@@ -87,11 +87,12 @@ def read_window(
     duration = None if duration_s is None else _seconds("duration_s", duration_s)
     _check_words(unit, lead)
     if isinstance(ecg, str | Path):
-        stated = (
-            None if unit == "mV" else unit
-        )  # "mV" may just be the default: where a file carries a unit, that counts
+        # "mV" may just be the default: where a file carries a unit, that counts.
+        stated = None if unit == "mV" else unit
         recording = read_ecg(ecg, sampling_rate=rate, unit=stated, lead=lead, start_s=start, duration_s=duration)
         return EcgWindow(recording.signal[:, 0], recording.sampling_rate, start)
+    if lead != 0:
+        raise InputError(f"An array holds one lead, and lead {lead!r} was asked for: pass that lead's samples.")
     return _from_array(ecg, rate, unit, start, duration)
 
 

@@ -77,8 +77,8 @@ def test_presets_are_files_by_name(tmp_path: Path) -> None:
         (["--limit", "few"], "^limit: expected int or nothing, found 'few'$"),
         (["--kind", "middle"], "^kind: expected one of low, high, found 'middle'$"),
         (["--quiet", "perhaps"], "^quiet: expected true or false, found 'perhaps'$"),
-        (["--sizes", "3"], "^sizes: expected list of int, found '3'$"),
-        (["--sizes", "[1, a]"], "^sizes: expected list of int, found 'a'$"),
+        (["--sizes", "3"], "^sizes: expected list of int in brackets, found '3'$"),
+        (["--sizes", "[1, a]"], "^sizes: expected list of int in brackets, found 'a'$"),
         (["--inner", "3"], "^inner: Unable to load config"),
         (["--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
     ],
@@ -94,7 +94,7 @@ def test_mistakes_in_flags(words: list[str], message: str) -> None:
         ("itemz: 3", "Unknown setting 'itemz'. Did you mean 'items'"),
         ("inner:\n  rat: 3", "Unknown setting 'inner.rat'. Did you mean 'inner.rate'"),
         ("inner:\n  rate: fast", "^inner.rate: expected float, found 'fast'$"),
-        ("sizes: [1,", "parsing"),
+        ("sizes: [1,", "is no YAML"),
     ],
 )
 def test_mistakes_in_files(tmp_path: Path, text: str, message: str) -> None:

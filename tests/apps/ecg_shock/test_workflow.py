@@ -135,3 +135,10 @@ def test_the_network_starts_from_the_seed_alone(made: Path, tmp_path: Path) -> N
     torch.manual_seed(3)
     for name, expected in ShockNet().state_dict().items():
         torch.testing.assert_close(found[name], expected, rtol=0, atol=0)
+
+
+def test_a_refused_training_leaves_no_folder(made: Path, tmp_path: Path, capsys) -> None:
+    words = ("train", *QUICK, "--data", made, "--out", tmp_path / "run")
+    assert "nosuch" in refusal(capsys, *words, "--split.name", "nosuch")
+    assert not (tmp_path / "run").exists()
+    assert ask(*words) == 0
