@@ -72,7 +72,8 @@ def search(app: App, config: SearchConfig) -> None:
     run.record(config)
     write_json(config.out / "search.json", {"metric": f"validation {BALANCED_ACCURACY.name}", "ranking": ranking})
     print(
-        f"best of {len(ranking)}: validation {BALANCED_ACCURACY.name} {result.value:.4f} with {dict(result.params)}; all in {config.out / 'search.json'}"
+        f"best of {len(ranking)}: validation {BALANCED_ACCURACY.name} {result.value:.4f} with {dict(result.params)}; "
+        f"all in {config.out / 'search.json'}"
     )
 
 
