@@ -16,6 +16,7 @@ from data_prep.ecg_shock import CITATION, SOURCE, EcgShockConfig
 from data_prep.ecg_windows import LabelledRecord, Row, cut
 from shared.errors import InputError
 from shared.prepared import FieldSpec, PreparedWriter
+from shared.progress import counted
 from shared.splits import Split, make_group_folds
 from shared.table import Table
 
@@ -80,7 +81,7 @@ def write_prepared(databases: Sequence[Database], out: Path, config: EcgShockCon
     groups = read_groups(config.groups)
     rows: dict[Path, list[Row]] = {}
     for database in databases:
-        for path in database.records():
+        for path in counted(database.records(), f"labels of {database.name}"):
             patient = patient_of(database.name, path.name, groups)
             rows[path] = LabelledRecord.read(database.name, path, patient).windows(config)
     index = _index(rows)
@@ -89,8 +90,8 @@ def write_prepared(databases: Sequence[Database], out: Path, config: EcgShockCon
         out, name=SOURCE.name, groups=("patient",), created_by="data_prep.ecg_set", **asdict(origin)
     ) as writer:
         writer.declare(ECG_FIELD)
-        for path, windows in rows.items():
-            for row, ecg in cut(path, windows):
+        for path in counted(list(rows), "windows"):
+            for row, ecg in cut(path, rows[path]):
                 writer.add({"ecg": ecg}, **row, fold=folds.assignment[row["patient"]])
         writer.add_split(folds)
         writer.add_split(_leaky_folds(index["item"], config))

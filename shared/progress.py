@@ -1,15 +1,23 @@
-"""What a training shows on the terminal: a bar while an epoch runs and one line when it has ended, on stderr."""
+"""What long work shows on the terminal, on stderr: a bar while it runs; of a training one line for each epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 
-__all__ = ["TrainingProgress"]
+__all__ = ["TrainingProgress", "counted"]
+
+Item = TypeVar("Item")
+
+
+def counted(items: Sequence[Item], label: str) -> Iterator[Item]:
+    """The items one by one, with a bar on a terminal; files and pipes get nothing."""
+    console = Console(stderr=True)
+    yield from track(items, label, console=console, transient=True, disable=not console.is_terminal)
 
 
 class TrainingProgress:

@@ -18,6 +18,7 @@ from shared.errors import ConfigError, InputError
 from shared.experiment import Experiment
 from shared.fit import fit, is_first_process
 from shared.predictor import Predictor
+from shared.progress import counted
 from shared.publish import publish
 from shared.results import NETWORK, labelled, network_rows, write_results
 from shared.run import Run
@@ -125,7 +126,10 @@ def evaluate(app: App, config: EvaluateConfig) -> None:
     table: Table = concatenate(
         [
             labelled(scored_on.predictions(predictor, role, run.outputs), NETWORK),
-            *(labelled(scored_on.baseline_predictions(own.fit_baseline(name), role), name) for name in names),
+            *(
+                labelled(scored_on.baseline_predictions(own.fit_baseline(name), role), name)
+                for name in counted(names, "classical models")
+            ),
         ]
     )
     if config.data is not None:

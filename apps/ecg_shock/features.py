@@ -18,6 +18,7 @@ from apps.ecg_shock.threshold_counts import (
 )
 from apps.ecg_shock.waveform import amplitude, periodicity, slope
 from shared.errors import InputError
+from shared.progress import counted
 
 __all__ = ["FEATURES", "SCALES", "features", "features_of"]
 
@@ -73,15 +74,11 @@ def features(window: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     return np.array([value for measure in MEASURES for value in measure(signal)])
 
 
-def features_of(
-    windows: npt.NDArray[np.floating] | Sequence[npt.NDArray[np.floating]],
-    progress: Callable[[int, int], None] | None = None,
-) -> npt.NDArray[np.float64]:
-    """All features of many windows, one after the other.
+def features_of(windows: Sequence[npt.NDArray[np.floating]]) -> npt.NDArray[np.float64]:
+    """All features of many windows, one after the other, with a bar on the terminal.
 
     Args:
         windows: (N, samples), or N windows that may differ in length; each as `features` takes it.
-        progress: called with (windows done, windows in all) after each.
 
     Returns:
         (N, 32) float64; the columns are `FEATURES`.
@@ -90,8 +87,6 @@ def features_of(
         InputError: as `features`.
     """
     table = np.empty((len(windows), len(FEATURES)))
-    for row, window in enumerate(windows):
+    for row, window in enumerate(counted(windows, "features")):
         table[row] = features(window)
-        if progress is not None:
-            progress(row + 1, len(windows))
     return table

@@ -10,6 +10,7 @@ import pytest
 
 from shared.atomic import atomic_path, read_json, sha256_of, write_json, write_text
 from shared.errors import InputError, did_you_mean
+from shared.progress import counted
 from shared.readme import blocks_in, fill
 from shared.table import concatenate, n_rows, read_table, require, take, write_table
 
@@ -96,3 +97,8 @@ def test_readme_blocks() -> None:
     assert "the a\n<!-- end: card a -->\ny" in filled
     assert "old" not in filled
     assert fill(filled, {"card": lambda name: f"the {name}"}) == filled
+
+
+def test_counted_gives_every_item_and_is_silent_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(counted(range(3), "things")) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
