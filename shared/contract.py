@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import pkgutil
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 from shared.errors import ConfigError, did_you_mean
 
-__all__ = ["COMMON_VERBS", "App", "Verb", "discover", "find_app", "load", "training_verbs", "verbs_of"]
+__all__ = ["COMMON_VERBS", "App", "Verb", "as_plain", "discover", "find_app", "load", "training_verbs", "verbs_of"]
 
 
 @dataclass(frozen=True)
@@ -156,9 +155,3 @@ def as_plain(config: Any) -> Any:
     if isinstance(config, (tuple, list)):
         return [as_plain(value) for value in config]
     return str(config) if isinstance(config, Path) else config
-
-
-def extras_of(repository: Path) -> dict[str, list[str]]:
-    """The optional dependency groups of pyproject.toml: extra -> requirement lines."""
-    with (repository / "pyproject.toml").open("rb") as stream:
-        return tomllib.load(stream)["project"]["optional-dependencies"]

@@ -77,8 +77,8 @@ def publish(app: App, predictor: Predictor, crossval: Path, out: Path) -> Card:
             status="published",
             protocol=(
                 f"{results['protocol']}. Scored unit: {app.scored_unit}; intervals resample whole groups "
-                f"({app.resampling_unit}). The shipped weights were trained once more on all folds and have no figures "
-                "of their own."
+                f"({app.resampling_unit}). The shipped weights were trained once more on {_seen(predictor.card)} and "
+                "have no figures of their own."
             ),
             metrics=card_metrics(app, table),
             oof={
@@ -130,6 +130,12 @@ def card_metrics(app: App, table: Table, resamples: int = 1000) -> dict[str, Map
         n=resamples,
     )
     return summary["models"][NETWORK]["metrics"]
+
+
+def _seen(card: Card) -> str:
+    """Which folds the shipped weights were trained on."""
+    validation = card.recipe["split"]["validation"]
+    return "all folds" if validation is None else f"all folds but {validation}, which was validated on"
 
 
 def _check_same_recipe(card: Card, crossval: Run) -> None:

@@ -115,15 +115,17 @@ def _work(
     place: StudyPlace, objective: Objective, space: Space, n_trials: int, sampler: Sampler, seed: int, rank: int
 ) -> None:
     def left(trials: Sequence[FrozenTrial]) -> int:
+        """Trials still to settle."""
         return n_trials - sum(map(is_settled, trials))
 
     def new_sampler(n_so_far: int) -> optuna.samplers.BaseSampler:
-        # Seeded anew for each trial: a sampler that lives on would repeat its first draws after every restart.
+        """One for each trial: a sampler that lives on would repeat its first draws after every restart."""
         draw = np.random.SeedSequence([seed, rank, n_so_far]).generate_state(1)[0]
         kind = optuna.samplers.TPESampler if sampler == "tpe" else optuna.samplers.RandomSampler
         return kind(seed=int(draw))
 
     def tell(study: optuna.Study, trial: FrozenTrial) -> None:
+        """Say on stderr how a trial ended."""
         outcome = _outcome(trial)
         settled = n_trials - left(study.get_trials(deepcopy=False))
         value = "no value" if outcome.value is None else f"{outcome.value:.5g}{' (pruned)' if outcome.pruned else ''}"
@@ -141,6 +143,7 @@ def _value(objective: Objective, space: Space, n_trials: int, trial: Trial) -> f
         raise SuperfluousTrialError
 
     def report(step: int, value: float) -> None:
+        """Note a value on the way; raises TrialPruned where the others were better by then."""
         trial.report(value, step)
         if trial.should_prune():
             raise optuna.TrialPruned

@@ -101,40 +101,41 @@ def open_experiment(app: App, run: Run, data: Path | None = None) -> Experiment[
     """
     experiment_class: type[Experiment[Any]] = load(app.experiment)
     config: BaseTrainConfig = load_config(experiment_class.config_class, run.config)
+    if data is not None:
+        return experiment_class(dataclasses.replace(config, data=data))
     try:
-        return experiment_class(config if data is None else dataclasses.replace(config, data=data))
+        return experiment_class(config)
     except InputError as error:
         raise InputError(
-            f"{error} (The run was trained with --data {config.data}, which is looked for from the folder you are in.)"
+            f"{error} (The run was trained with --data {config.data}, which is looked for from the folder you are in; "
+            "another set is scored without it by --data SET --baselines false.)"
         ) from error
 
 
 def evaluate(app: App, config: EvaluateConfig) -> None:
     """Score a run and the classical models on the same rows; write predictions, metrics.json and report.html."""
     run = Run.open(config.run, app.package)
-    own = open_experiment(app, run)
+    scored_on = open_experiment(app, run, config.data)
+    split = scored_on.config.split
+    if config.data is None and split.test is None:
+        raise ConfigError(f"{run.folder} was trained on every row: nothing is held out. Give --data another set.")
+    role = "test" if config.data is None else "all"
     predictor = predictor_class(app).from_pretrained(run.folder)
-    if config.data is None:
-        if own.config.split.test is None:
-            raise ConfigError(f"{run.folder} was trained on every row: nothing is held out. Give --data another set.")
-        scored_on, role = own, "test"
-        protocol = f"Split {own.config.split.name!r} of the run's set, held out: {own.config.split.test!r}"
-    else:
-        scored_on, role = open_experiment(app, run, config.data), "all"
-        protocol = f"All rows of {config.data.name!r}; the run was trained on {own.config.data.name!r}"
-    names = app.baselines if config.baselines else ()
-    table: Table = concatenate(
-        [
-            labelled(scored_on.predictions(predictor, role, run.outputs), NETWORK),
-            *(
-                labelled(scored_on.baseline_predictions(own.fit_baseline(name), role), name)
-                for name in counted(names, "classical models")
-            ),
+    tables = [labelled(scored_on.predictions(predictor, role, run.outputs), NETWORK)]
+    if config.baselines:
+        own = scored_on if config.data is None else open_experiment(app, run)
+        tables += [
+            labelled(scored_on.baseline_predictions(own.fit_baseline(name), role), name)
+            for name in counted(app.baselines, "classical models")
         ]
-    )
+    table: Table = concatenate(tables)
+    protocol = f"Split {split.name!r} of the run's set, held out: {split.test!r}"
     if config.data is not None:
         table, left_out = _unseen(table, app.resampling_unit, predictor.card.training_groups)
-        protocol += f"; left out, because the run was trained on them: {left_out} of their {app.resampling_unit} groups"
+        protocol = (
+            f"All rows of {config.data.name!r}, another set than the run's; left out, because the run was trained on "
+            f"them: {left_out} of their {app.resampling_unit} groups"
+        )
     write_results(run, scored_on, table, protocol=protocol, resamples=config.resamples, level=config.level)
     print(f"{run.metrics}\n{run.report}")
 

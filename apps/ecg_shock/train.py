@@ -145,7 +145,7 @@ class ShockExperiment(Experiment[TrainConfig]):
         """What is known before training."""
         with torch.device("meta"):  # only counted: weights would be drawn, and the network to train start elsewhere
             network = ShockNet(**as_plain(self.config.network))
-        rows, _ = self.learnt("train")
+        seen = np.concatenate([self.learnt("train")[0], self.rows("validation")])  # calibrated on, too
         return {
             "description": (
                 "Convolutional network of Krasteva et al., Sensors 2020, 20(10):2875; "
@@ -162,7 +162,7 @@ class ShockExperiment(Experiment[TrainConfig]):
                 "band": "0.5 to 30 Hz, filtered by the predictor",
             },
             "output": {"shock_probability": "at even odds of shockable and non-shockable rhythms"},
-            "training_groups": tuple(sorted(set(self.windows.index["patient"][rows].tolist()))),
+            "training_groups": tuple(sorted(set(self.windows.index["patient"][seen].tolist()))),
             "threshold": 0.5,
             "limits": evaluate.LIMITS,
             "macs": network.multiply_accumulates(),

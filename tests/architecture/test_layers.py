@@ -5,17 +5,24 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from shared.contract import App, discover, extras_of
+from shared.contract import App, discover
 from tests.architecture.sources import REPOSITORY
 from tests.contract.case import APPS
 
 LISTING_CPU_S = 0.5
 HEAVY = ("torch", "matplotlib", "sklearn", "scipy", "pandas", "optuna", "lightning_fabric", "pyarrow")
+
+
+def extras_of(repository: Path) -> dict[str, list[str]]:
+    """The optional dependency groups of pyproject.toml: extra -> requirement lines."""
+    with (repository / "pyproject.toml").open("rb") as stream:
+        return tomllib.load(stream)["project"]["optional-dependencies"]
 
 
 def modules_after(program: str) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from apps.ecg_shock.train import ShockExperiment
 from data_prep.synth import ecg_shock
 from shared.atomic import read_json
 from shared.cli import main
+from shared.prepared import FieldSpec, PreparedWriter
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 QUICK = ("--config", "smoke", "--fit.epochs", "1", "--draws.batches", "2", "--fit.progress", "false")
@@ -142,3 +144,24 @@ def test_a_refused_training_leaves_no_folder(made: Path, tmp_path: Path, capsys)
     assert "nosuch" in refusal(capsys, *words, "--split.name", "nosuch")
     assert not (tmp_path / "run").exists()
     assert ask(*words) == 0
+
+
+def test_another_set_is_scored_without_the_run_s_own(made: Path, final: Path, tmp_path: Path) -> None:
+    """A model outlives the folder it was trained on; only the classical models must be fitted there again."""
+    moved = tmp_path / "moved"
+    shutil.copytree(final, moved)
+    config = (moved / "config.yaml").read_text(encoding="utf-8").replace(str(made), str(tmp_path / "gone"))
+    (moved / "config.yaml").write_text(config, encoding="utf-8")
+    strangers = tmp_path / "strangers"
+    with PreparedWriter(
+        strangers, name="strangers", title="t", source="s", licence="CC0-1.0", groups=("patient",)
+    ) as to:
+        to.declare(FieldSpec("ecg", "ragged", "float32", (None, None), "mV"))
+        for number in range(8):
+            ecg = np.random.default_rng(number).normal(0, 0.3, (1250, 1)).astype(np.float32)
+            row = {"item": f"i{number}", "patient": f"stranger{number}", "cls": "own", "target": number % 2}
+            to.add({"ecg": ecg}, sampling_rate=250.0, **row)
+    assert ask("evaluate", moved, "--data", strangers, "--baselines", "false", "--resamples", "20") == 0
+    metrics = read_json(moved / "metrics.json")
+    assert metrics["models"]["network"]["n_rows"] == 8
+    assert "left out, because the run was trained on them: 0" in metrics["protocol"]
