@@ -1,7 +1,8 @@
 """`python -m apps.readme` renews the generated blocks of all READMEs from cards and committed results.
 
 Kinds of block: `apps` (table of all apps), and of the app whose README it is `card NAME`, `crossval NAME` and
-`details NAME`; the results lie beside the shipped weights.
+`details NAME`, whose results lie beside the shipped weights, and `tables PATH [WORDS]`: the tables of a JSON file in
+the app's folder, all or those whose caption begins with these words.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from typing import Any
 
 from shared.atomic import read_json, write_text
 from shared.contract import App, discover, load
+from shared.errors import ConfigError
 from shared.evaluation import interval_text
 from shared.metrics import Metric
 from shared.publish import CROSSVAL
 from shared.readme import Block, fill
+from shared.report import ReportTable, captioned
 
 __all__ = ["main", "readmes", "renewed"]
 
@@ -41,11 +44,13 @@ def renewed(path: Path, app: App | None) -> str:
         kinds["card"] = lambda name: load(app.predictor).from_pretrained(name).card.to_markdown()
         kinds["crossval"] = lambda name: _crossval_table(app, name)
         kinds["details"] = lambda name: _details_tables(app, name)
+        kinds["tables"] = lambda words: _stored_tables(app.folder, words)
     return fill(path.read_text(encoding="utf-8"), kinds)
 
 
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    escaped = (cell.replace("|", r"\|") for cell in cells)
+    return f"| {' | '.join(escaped)} |"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -113,6 +118,27 @@ def _details_tables(app: App, name: str) -> str:
         rows = [[row, *(f"{100 * found[model]:.1f}" for model in models)] for row, found in shares.items()]
         tables.append(_table((f"{title}, %", *models), rows))
     return "\n\n".join(tables)
+
+
+def _stored_tables(folder: Path, argument: str) -> str:
+    """The tables of a JSON file with "tables", each under its caption and above its note.
+
+    Args:
+        folder: of the app.
+        argument: path of the file in it, and the words that the captions wanted begin with.
+    """
+    path, _, words = argument.partition(" ")
+    stored = read_json(folder / path)["tables"]
+    found = captioned(stored, words)
+    if not found:
+        captions = ", ".join(repr(table["caption"]) for table in stored) or "none"
+        raise ConfigError(f"{path} has no table whose caption begins with {words!r}; it has {captions}.")
+    return "\n\n".join(_as_markdown(table) for table in found)
+
+
+def _as_markdown(table: ReportTable) -> str:
+    parts = (f"**{table.caption}**", _table(table.header, table.rows), table.note)
+    return "\n\n".join(part for part in parts if part)
 
 
 def _heading(metric: Metric) -> str:

@@ -1,5 +1,7 @@
 """Stated rules for withholding an answer, each with the fixed phrase that a result gives as its reason.
 
+A phrase begins with the word by which reports count it, and a colon.
+
 A rule must be one sentence that a user can check, so there are few. They look at many answers at once, as evaluation
 does; a predictor passes one.
 """
@@ -17,7 +19,7 @@ import numpy.typing as npt
 
 from shared.errors import CheckpointError, ConfigError, did_you_mean
 
-__all__ = ["RULES", "Abstention", "Evidence", "FarFromTraining", "ProbabilityBand", "Rule", "UnsureClass"]
+__all__ = ["RULES", "Abstention", "Evidence", "FarFromTraining", "ProbabilityBand", "Rule", "Unreadable", "UnsureClass"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -31,6 +33,8 @@ class Evidence:
     """(n,) of the positive answer, or (n, C) of the classes."""
     distance: FloatArray | None = None
     """(n,) from the training rows (`shared.ood`); None where the model has no such measure."""
+    noise: FloatArray | None = None
+    """(n,) probability that nothing can be read, from the network itself; None where it has no such output."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class ProbabilityBand(Rule):
     """Withhold between `low` and `high`, both excluded: the two answers are too close."""
 
     kind: ClassVar[str] = "probability band"
-    reason: ClassVar[str] = "the probability is too close to the threshold"
+    reason: ClassVar[str] = "probability: too close to the threshold"
     low: float
     high: float
 
@@ -70,7 +74,7 @@ class UnsureClass(Rule):
     """Withhold where no class reaches `minimum`."""
 
     kind: ClassVar[str] = "unsure class"
-    reason: ClassVar[str] = "no class is probable enough"
+    reason: ClassVar[str] = "probability: no class is probable enough"
     minimum: float
 
     def __post_init__(self) -> None:
@@ -87,7 +91,7 @@ class FarFromTraining(Rule):
     """Withhold where the distance from the training rows exceeds `limit`."""
 
     kind: ClassVar[str] = "far from training"
-    reason: ClassVar[str] = "unlike anything trained on"
+    reason: ClassVar[str] = "unlike training: far from everything trained on"
     limit: float
 
     def withholds(self, evidence: Evidence) -> BoolArray:
@@ -97,7 +101,28 @@ class FarFromTraining(Rule):
         return ~(evidence.distance <= self.limit)
 
 
-RULES: Mapping[str, type[Rule]] = {rule.kind: rule for rule in (ProbabilityBand, UnsureClass, FarFromTraining)}
+@dataclass(frozen=True)
+class Unreadable(Rule):
+    """Withhold where the network itself finds, with a probability above `limit`, that nothing can be read."""
+
+    kind: ClassVar[str] = "unreadable"
+    reason: ClassVar[str] = "noise: too much to read anything"
+    limit: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.limit <= 1:
+            raise ConfigError(f"The largest probability of noise lies in 0 to 1, found {self.limit}.")
+
+    def withholds(self, evidence: Evidence) -> BoolArray:
+        """Whether noise is too probable; raises ConfigError where the network has no such output."""
+        if evidence.noise is None:
+            raise ConfigError("The rule 'unreadable' needs a network with an output for noise, and this one has none.")
+        return ~(evidence.noise <= self.limit)
+
+
+RULES: Mapping[str, type[Rule]] = {
+    rule.kind: rule for rule in (ProbabilityBand, UnsureClass, FarFromTraining, Unreadable)
+}
 
 
 @dataclass(frozen=True)

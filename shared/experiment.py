@@ -24,7 +24,7 @@ from shared.fit import Task
 from shared.metrics import Metric
 from shared.predictor import Predictor
 from shared.prepared import PreparedSet
-from shared.report import Section
+from shared.report import ReportTable, Section
 from shared.splits import role_values, roles
 from shared.table import Table
 from shared.verb_config import BaseTrainConfig
@@ -49,6 +49,9 @@ class Experiment(ABC, Generic[Config]):
     published_columns: ClassVar[tuple[str, ...]] = ()
     """Columns of the out-of-fold predictions that are shipped with a model: those the metrics need, and what else may
     be seen. A number for each item, the resampling unit and the seed are always among them."""
+    published_files: ClassVar[tuple[str, ...]] = ()
+    """Files in the folder of a cross-validation that ship beside the weights too, where they are there: results of
+    further studies of the same recipe."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -167,6 +170,19 @@ class Experiment(ABC, Generic[Config]):
         """Shares that the field asks for beside the metrics: title -> row -> column -> share, kept in metrics.json."""
         return {}
 
+    def tables(self, table: Table) -> Sequence[ReportTable]:
+        """What the field tabulates beside the metrics; `table` holds the models in column "model".
+
+        They are kept under "tables" in metrics.json, from where a README takes them, and are shown in the report where
+        `sections` puts them.
+        """
+        return ()
+
     def sections(self, table: Table, summary: Mapping[str, Any]) -> list[Section]:
-        """What the field expects in the report beyond the common part; `table` holds the models in column "model"."""
+        """What the field expects in the report beyond the common part.
+
+        Args:
+            table: predictions of all models, named in the column "model".
+            summary: what metrics.json holds, the app's own "tables" among it (`shared.report.captioned`).
+        """
         return []

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import html
 import io
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -23,7 +25,18 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from shared.calibrate import reliability as reliability_bins
 from shared.table import Table, require
 
-__all__ = ["COLOURS", "confusion", "curve", "per_group_bars", "reliability", "roc_pr", "strip", "to_svg"]
+__all__ = [
+    "COLOURS",
+    "Trace",
+    "confusion",
+    "curve",
+    "per_group_bars",
+    "reliability",
+    "roc_pr",
+    "strip",
+    "timeline",
+    "to_svg",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -237,6 +250,63 @@ def strip(x: npt.ArrayLike, y: npt.ArrayLike, x_label: str, y_label: str) -> Fig
         axes.plot(x, y, color=COLOURS[0], linewidth=0.9)
         axes.margins(x=0)
     return figure
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One quantity over time."""
+
+    x: npt.ArrayLike
+    """(n,) times."""
+    y: npt.ArrayLike
+    """(n,) values."""
+    label: str
+    """With the unit."""
+
+
+def timeline(
+    signal: Trace,
+    score: Trace,
+    x_label: str,
+    *,
+    limit: float,
+    spans: Mapping[str, Sequence[tuple[float, float]]],
+    marks: Mapping[str, float],
+) -> Figure:
+    """A signal over time with what was said of it as it came in: a score below, decisions shaded, moments marked.
+
+    Args:
+        signal: what came in.
+        score: between 0 and 1, each value at the time it was known.
+        x_label: with the unit.
+        limit: of the score, drawn dotted.
+        spans: decision -> (from, to) during which it stood.
+        marks: name -> time of a moment.
+    """
+    with _style():
+        figure = Figure(figsize=(4.6, 3.4), layout="constrained")
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        upper.set_ylabel(signal.label)
+        lower.set(xlabel=x_label, ylabel=score.label, ylim=(-0.03, 1.03))
+        upper.plot(signal.x, signal.y, color=COLOURS[0], linewidth=0.6)
+        lower.plot(score.x, score.y, "o-", color=COLOURS[0], markersize=2.5, linewidth=1)
+        lower.axhline(limit, color=INK, linewidth=0.8, linestyle=":", alpha=0.6)
+        _shade((upper, lower), spans, marks)
+        upper.margins(x=0)
+        figure.legend(*upper.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+def _shade(
+    panels: Sequence[Axes], spans: Mapping[str, Sequence[tuple[float, float]]], marks: Mapping[str, float]
+) -> None:
+    """The same shades and lines through all panels, each named once."""
+    for axes in panels:
+        for colour, (name, stretches) in zip(_colours(len(spans) + 1)[1:], spans.items(), strict=True):
+            for number, (start, end) in enumerate(stretches):
+                axes.axvspan(start, end, color=colour, alpha=0.18, linewidth=0, label="_" * bool(number) + name)
+        for dashes, (name, time) in zip(itertools.cycle(("--", "-", "-.")), marks.items(), strict=False):
+            axes.axvline(time, color=INK, linewidth=1.1, linestyle=dashes, label=name)
 
 
 def to_svg(figure: Figure, prefix: str, alt: str) -> str:

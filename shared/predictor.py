@@ -69,8 +69,8 @@ class Predictor(ABC):
     """Dotted package of the app; its folder `pretrained/` holds the models that come with it."""
     input_names: ClassVar[tuple[str, ...]] = ("input",)
     """Names of the network's inputs in the ONNX file."""
-    output_names: ClassVar[tuple[str, ...]] = ("output",)
-    """Names of the network's outputs; the keys, where it returns a mapping."""
+    output_names: tuple[str, ...] = ("output",)
+    """Names of the network's outputs; the keys, where it returns a mapping. Instances differ where networks do."""
     dynamic_axes: ClassVar[DynamicAxes] = {"input": {0: "batch"}}
     """Axes of the inputs whose size may change in the ONNX file."""
     golden_tolerance: ClassVar[float] = 1e-4

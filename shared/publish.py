@@ -27,7 +27,7 @@ from shared.run import Run
 from shared.splits import LEAKY
 from shared.table import Table, read_table, require, take, write_table
 
-__all__ = ["CROSSVAL", "OUT_OF_FOLD", "card_metrics", "publish"]
+__all__ = ["CROSSVAL", "OUT_OF_FOLD", "card_metrics", "further_results", "publish"]
 
 OUT_OF_FOLD = "oof.parquet"
 """Out-of-fold predictions beside the card: the columns an app may publish, and no others."""
@@ -71,6 +71,7 @@ def publish(app: App, predictor: Predictor, crossval: Path, out: Path) -> Card:
         beside = {OUT_OF_FOLD: Path(folder) / OUT_OF_FOLD, CROSSVAL: Path(folder) / CROSSVAL}
         write_table(beside[OUT_OF_FOLD], table)
         write_json(beside[CROSSVAL], results)
+        beside |= further_results(app, crossval)
         predictor.card = dataclasses.replace(
             predictor.card,
             name=out.name,
@@ -91,6 +92,12 @@ def publish(app: App, predictor: Predictor, crossval: Path, out: Path) -> Card:
             research_only=not all(str(item["licence"]) in OPEN_LICENCES for item in data),
         )
         return predictor.save_pretrained(out, beside=beside)
+
+
+def further_results(app: App, crossval: Path) -> dict[str, Path]:
+    """What else of a cross-validation ships with a model: name -> file, of those the app names that are there."""
+    files = {name: crossval / name for name in load(app.experiment).published_files}
+    return {name: path for name, path in files.items() if path.is_file()}
 
 
 def out_of_fold(app: App, table: Table) -> Table:

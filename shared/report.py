@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -18,7 +19,7 @@ from shared.atomic import write_text
 from shared.errors import InputError
 from shared.figures import to_svg
 
-__all__ = ["ReportFigure", "ReportTable", "Section", "render"]
+__all__ = ["ReportFigure", "ReportTable", "Section", "captioned", "render"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,24 @@ class ReportTable:
     def numeric(self) -> list[bool]:
         """For each column whether its cells are numbers."""
         return [column > 0 and all(_is_number(row[column]) for row in self.rows) for column in range(len(self.header))]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it: "caption", "header", "rows", "note"."""
+        rows = [list(row) for row in self.rows]
+        return {"caption": self.caption, "header": list(self.header), "rows": rows, "note": self.note}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """The table that `to_dict` stored. Raises InputError where it is none."""
+        try:
+            return cls(stored["caption"], stored["header"], stored["rows"], stored.get("note", ""))
+        except (KeyError, TypeError) as error:
+            raise InputError(f"A stored table has a caption, a header and rows of text; here: {error!r}.") from error
+
+
+def captioned(stored: Sequence[Mapping[str, Any]], words: str = "") -> list[ReportTable]:
+    """The tables, as JSON holds them, whose caption begins with `words`, in their order; by default all."""
+    return [ReportTable.from_dict(table) for table in stored if str(table.get("caption")).startswith(words)]
 
 
 def _is_number(cell: str) -> bool:

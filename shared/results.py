@@ -74,6 +74,7 @@ def write_results(
     )
     summary |= {
         "details": experiment.details(table),
+        "tables": [shown.to_dict() for shown in experiment.tables(table)],
         "protocol": protocol,
         "scored_unit": experiment.app.scored_unit,
         **(extra or {}),

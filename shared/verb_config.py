@@ -129,7 +129,7 @@ class ExportConfig:
     model: str | None = None
     """Name of a shipped model, or a run or model folder; by default the app's best."""
     out: Path
-    """ONNX file to write."""
+    """File to write; its ending says what: .onnx, and whatever else the app can write."""
 
 
 @dataclass(frozen=True, kw_only=True)

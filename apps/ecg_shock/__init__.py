@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from apps.ecg_shock.model import ShockNet
     from apps.ecg_shock.predict import ShockAdvisor, ShockDecision
+    from apps.ecg_shock.stream import AdviceChange, ShockStream
 
-__all__ = ["ShockAdvisor", "ShockDecision", "ShockNet"]
+__all__ = ["AdviceChange", "ShockAdvisor", "ShockDecision", "ShockNet", "ShockStream"]
 
 _HOMES = {
+    "AdviceChange": "apps.ecg_shock.stream",
     "ShockAdvisor": "apps.ecg_shock.predict",
     "ShockDecision": "apps.ecg_shock.predict",
     "ShockNet": "apps.ecg_shock.model",
+    "ShockStream": "apps.ecg_shock.stream",
 }
 
 

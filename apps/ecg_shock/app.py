@@ -20,8 +20,25 @@ APP = App(
         "search": Verb(
             "apps.ecg_shock.search:search", f"{_CONFIG}:SearchConfig", "random search over the paper's architectures"
         ),
+        "stress": Verb(
+            "apps.ecg_shock.stress:stress",
+            f"{_CONFIG}:StressConfig",
+            "ask a cross-validation's networks about shortened, lengthened and disturbed windows",
+            ("grid",),
+        ),
         "predict": Verb(
             "apps.ecg_shock.predict:predict", f"{_CONFIG}:PredictConfig", "advise on recordings", ("files",)
+        ),
+        "watch": Verb(
+            "apps.ecg_shock.watch:watch",
+            f"{_CONFIG}:WatchConfig",
+            "advise on a recording as it comes in: standing advice and its changes",
+            ("file",),
+        ),
+        "export": Verb(
+            "apps.ecg_shock.export:export",
+            "shared.verb_config:ExportConfig",
+            "write the network as ONNX (.onnx), or the model as an int8 C header (.h)",
         ),
     },
     demo="apps.ecg_shock.demo:demo",
@@ -39,4 +56,5 @@ APP = App(
     batch_tolerance=1e-5,
     presets=("paper", "smoke"),
     onnx_core="ecg (batch, 1, samples) float32, preprocessed, mV at 125 Hz -> logit (batch,) float32",
+    causal_state="the raw samples from the next window's beginning on, and what the last `confirm` windows said",
 )

@@ -5,11 +5,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from shared.errors import ConfigError
 from shared.verb_config import BaseTrainConfig, CrossvalSettings, refuse_settings_of_one_run
 
-__all__ = ["CrossvalConfig", "DrawConfig", "NetworkConfig", "PredictConfig", "SearchConfig", "TrainConfig"]
+__all__ = [
+    "AugmentConfig",
+    "CrossvalConfig",
+    "DrawConfig",
+    "NetworkConfig",
+    "PredictConfig",
+    "RecordingConfig",
+    "SearchConfig",
+    "StressConfig",
+    "TrainConfig",
+    "WatchConfig",
+]
 
 MOST_BLOCKS = 7
 """As many as the paper searched: each halves the signal, and the shortest window must leave samples to judge."""
@@ -17,14 +29,16 @@ MOST_BLOCKS = 7
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """The network of Krasteva et al. 2020; its defaults are the published optimum (7521 parameters)."""
+    """The network; its defaults are the published optimum of Krasteva et al. 2020 (7521 parameters)."""
 
+    architecture: Literal["stacked", "residual"] = "stacked"
+    """stacked: the paper's convolutions and poolings; residual: our own, blind to gain and polarity."""
     filters: tuple[int, ...] = (20, 15, 15, 10, 5)
-    """Filters of each block, 1 to 7 blocks (the paper searched 5-50)."""
+    """Filters of each block, 1 to 7 blocks (the paper searched 5-50); of a residual network the stem's first."""
     kernels: tuple[int, ...] = (10, 10, 10, 10, 10)
-    """Kernel length of each block in samples at 125 Hz (the paper searched 5-100)."""
+    """Kernel length of each in samples at 125 Hz (the paper searched 5-100); of a residual network odd ones."""
     dropout: float = 0.3
-    """Share of activations dropped after each block."""
+    """Share of activations dropped: stacked after each block, residual before the last layer."""
 
     def __post_init__(self) -> None:
         for name, sizes in (("filters", self.filters), ("kernels", self.kernels)):
@@ -37,8 +51,53 @@ class NetworkConfig:
                 f"network.filters and network.kernels must have one number for each block; found {len(self.filters)} "
                 f"and {len(self.kernels)}."
             )
+        if self.architecture == "residual" and (len(self.kernels) < 2 or any(k % 2 == 0 for k in self.kernels)):
+            raise ConfigError(
+                f"A residual network needs two or more network.kernels, all odd; found {list(self.kernels)}."
+            )
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"network.dropout is a share, 0 or more and below 1; found {self.dropout}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """What is done to training windows before the filter; each share is of the windows of a batch."""
+
+    apply: bool = False
+    """Cut and disturb training windows anew for each batch; without it nothing below counts."""
+    other_length: float = 0.3
+    """Share of the batches whose windows are not 5 s long."""
+    lengths_s: tuple[float, float] = (2.0, 8.0)
+    """Shortest and longest window of those batches."""
+    second_lead: float = 0.3
+    """Share read from another lead, where the recording has one."""
+    speed_drift: float = 0.15
+    """Half of the windows run faster or slower by up to this much (of the logarithm)."""
+    organised_speed: tuple[float, float] = (0.75, 1.7)
+    """Half of the windows with an organised rhythm run at a speed between these: sinus is sinus at any rate."""
+    noisy: float = 0.55
+    """Share with noise added: wander, muscle, compressions, pulled cables, white."""
+    lowest_snr_db: float = -3.0
+    """Strongest noise; the weakest is at 18 dB."""
+    recorder: float = 0.5
+    """Share seen through a recorder of another bandwidth."""
+    blunt: float = 0.4
+    """Share whose complexes are blunted by a low-pass filter."""
+    blunt_hz: tuple[float, float] = (4.0, 25.0)
+    """Its edge."""
+    clipped: float = 0.05
+    """Share whose largest samples are cut off."""
+
+    def __post_init__(self) -> None:
+        for name in ("other_length", "second_lead", "noisy", "recorder", "blunt", "clipped"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"augment.{name} is a share from 0 to 1; found {getattr(self, name)}.")
+        for name in ("lengths_s", "organised_speed", "blunt_hz"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ConfigError(f"augment.{name} needs two numbers above 0, the smaller first; found {low}, {high}.")
+        if not 0 <= self.speed_drift < 1:
+            raise ConfigError(f"augment.speed_drift must be from 0 to below 1; found {self.speed_drift}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +114,22 @@ class DrawConfig:
     """Weight of a window is (windows of its patient and side) ** -power: 0 makes windows alike, 1 patients."""
     irregular_vt: bool = True
     """Learn irregular rhythms under a VT label as shock (they are mostly unmarked VF); they are never scored."""
+    noise_marked: int = 0
+    """Windows in a batch that a reader marked as noise: they teach what cannot be read."""
+    noise_weight: float = 0.5
+    """How much a window of noise, marked or made up, counts as "no shock" beside one whose rhythm is known."""
+    noise_only: int = 0
+    """Windows in a batch of made-up noise without a heart, for augmented training: not readable, and no shock."""
 
     def __post_init__(self) -> None:
         for name in ("shock", "other", "batches"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"draws.{name} must be 1 or more; found {getattr(self, name)}.")
+        for name in ("noise_marked", "noise_only"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"draws.{name} must be 0 or more; found {getattr(self, name)}.")
+        if not 0 <= self.noise_weight <= 1:
+            raise ConfigError(f"draws.noise_weight must be from 0 to 1; found {self.noise_weight}.")
         if not 0 <= self.patient_power <= 1:
             raise ConfigError(f"draws.patient_power must be from 0 to 1; found {self.patient_power}.")
 
@@ -72,13 +142,40 @@ class TrainConfig(BaseTrainConfig):
     """Architecture."""
     draws: DrawConfig = field(default_factory=DrawConfig)
     """Composition of the batches."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Disturbances of the training windows."""
     learning_rate: float = 4e-3
     """Adam's peak learning rate."""
+    weight_decay: float = 0.0
+    """Decoupled decay of the weights (AdamW)."""
+    label_smoothing: float = 0.0
+    """Labels are drawn in from 0 and 1 by this much: some of them are wrong."""
+    undecided_band: tuple[float, float] = (0.2, 0.8)
+    """Advice is withheld where the network's own probability, before calibration, lies between these."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.learning_rate < math.inf:
             raise ConfigError(f"learning_rate must be above 0; found {self.learning_rate}.")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ConfigError(f"weight_decay must be 0 or more; found {self.weight_decay}.")
+        if not 0 <= self.label_smoothing < 0.5:
+            raise ConfigError(f"label_smoothing must be from 0 to below 0.5; found {self.label_smoothing}.")
+        low, high = self.undecided_band
+        if not 0 < low <= 0.5 <= high < 1:
+            raise ConfigError(f"undecided_band needs two numbers on both sides of 0.5; found {low}, {high}.")
+        self._check_noise()
+
+    def _check_noise(self) -> None:
+        """Noise can only be learnt by a network with an answer for it, and made only where windows are made."""
+        wanted = self.draws.noise_marked + self.draws.noise_only
+        if wanted and self.network.architecture == "stacked":
+            raise ConfigError(
+                "draws.noise_marked and draws.noise_only need --network.architecture residual: the stacked network has "
+                "no answer for noise."
+            )
+        if self.draws.noise_only and not self.augment.apply:
+            raise ConfigError("draws.noise_only is made by the augmentation: set --augment.apply true.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,27 +185,37 @@ class CrossvalConfig(TrainConfig, CrossvalSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class SearchConfig(TrainConfig):
-    """Settings of `search`: random architectures on the paper's grid, ranked on the validation fold."""
+    """Settings of `search`: the paper's way to an architecture, a learning rate and a duration."""
 
     trials: int = 48
-    """Architectures to try."""
+    """Architectures to try; the depths of 1 to 7 blocks take turns."""
+    most_macs: float | None = 40e6
+    """Largest cost of an architecture in multiply-accumulates for 5 s; null: whatever the paper's grid holds."""
+    top: int = 3
+    """Architectures of each depth, the highest ranked, whose median filters and kernels stand for it from then on."""
+    rates: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2)
+    """Peak learning rates that each depth's median architecture is trained at; `learning_rate` is for the trials."""
     workers: int = 1
-    """Processes that share the trials; more machines may join through the same folder."""
+    """Processes that share the trainings; more machines may join through the same folder."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         refuse_settings_of_one_run(self, "search")
-        for name in ("trials", "workers"):
+        for name in ("trials", "top", "workers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be 1 or more; found {getattr(self, name)}.")
+        if self.most_macs is not None and not 0 < self.most_macs < math.inf:
+            raise ConfigError(f"most_macs must be above 0, or null for no limit; found {self.most_macs}.")
+        if not self.rates or len(set(self.rates)) < len(self.rates) or not all(0 < r < math.inf for r in self.rates):
+            raise ConfigError(f"rates must be different numbers above 0, one or more; found {list(self.rates)}.")
+        if self.network.architecture != "stacked":
+            raise ConfigError("search is over the paper's stacked networks: leave --network.architecture out.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictConfig:
-    """Settings of `predict`."""
+class RecordingConfig:
+    """What must be known to advise on a recording; the verbs that do so add how its windows lie."""
 
-    files: tuple[Path, ...]
-    """WFDB records (with or without .hea), EDF, CSV, NPY or NPZ files."""
     model: str | None = None
     """Name of a shipped model, or a run or model folder; by default the app's best."""
     json: bool = False
@@ -121,15 +228,70 @@ class PredictConfig:
     """Number or name of the lead."""
     start_s: float = 0.0
     """Where the first window begins, in seconds."""
+
+    def __post_init__(self) -> None:
+        self._refuse_unless_positive("sampling_rate")
+        if not 0 <= self.start_s < math.inf:
+            raise ConfigError(f"--start_s must be a number of seconds from 0; found {self.start_s}.")
+
+    def _refuse_unless_positive(self, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigError(f"--{name} must be a number above 0; found {value}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StressConfig:
+    """Settings of `stress`: the networks of a cross-validation on shortened, lengthened and disturbed windows."""
+
+    grid: Path
+    """Folder of a finished cross-validation; the results are written into it."""
+    leaky: Path | None = None
+    """Folder of a cross-validation on a split whose name begins with leaky, to show beside it."""
+    baselines: tuple[str, ...] = ("SVM (RBF)", "XGBoost")
+    """Classical models to fit again and to ask the same; [] for none."""
+    workers: int = 1
+    """Processes that share the work; more machines may join through the same folder."""
+
+    def __post_init__(self) -> None:
+        if len(set(self.baselines)) < len(self.baselines):
+            raise ConfigError(f"--baselines must name different models; found {list(self.baselines)}.")
+        if self.workers < 1:
+            raise ConfigError(f"workers must be 1 or more; found {self.workers}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictConfig(RecordingConfig):
+    """Settings of `predict`."""
+
+    files: tuple[Path, ...]
+    """WFDB records (with or without .hea), EDF, CSV, NPY or NPZ files."""
     window_s: float | None = None
     """Length of a window, 2-10 s; by default 5, or the whole file where it lasts 10 s or less."""
     step_s: float | None = None
     """Seconds from the beginning of a window to that of the next; by default they follow one another."""
 
     def __post_init__(self) -> None:
-        for name in ("sampling_rate", "window_s", "step_s"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise ConfigError(f"--{name} must be a number above 0; found {value}.")
-        if not 0 <= self.start_s < math.inf:
-            raise ConfigError(f"--start_s must be a number of seconds from 0; found {self.start_s}.")
+        super().__post_init__()
+        self._refuse_unless_positive("window_s", "step_s")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchConfig(RecordingConfig):
+    """Settings of `watch`."""
+
+    file: Path
+    """WFDB record (with or without .hea), EDF, CSV, NPY or NPZ file."""
+    window_s: float = 5.0
+    """Length of a window, 2-10 s."""
+    step_s: float = 1.0
+    """Seconds from the beginning of a window to that of the next."""
+    confirm: int = 1
+    """Windows in a row that must say the same before it is advised."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._refuse_unless_positive("window_s", "step_s")
+        if self.confirm < 1:
+            raise ConfigError(f"--confirm must be 1 or more; found {self.confirm}.")

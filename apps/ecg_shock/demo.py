@@ -1,14 +1,17 @@
-"""The app's share of `make demo`: advice on short real excerpts, with their waveforms."""
+"""The app's share of `make demo`: advice on short real excerpts, and on one as it comes in, with their waveforms."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from apps.ecg_shock.data import SAMPLING_RATE, preprocess
+from apps.ecg_shock.onset import watch_onset
 from apps.ecg_shock.predict import ShockAdvisor, ShockDecision
 from apps.ecg_shock.window import EcgWindow, read_window
 from shared.demo import DemoPart, DemoRow
@@ -26,15 +29,19 @@ SAMPLES = {
     "noise": "noise (VFDB 421)",
 }
 """Record in the folder `samples` -> how its database labels it; samples/README.md has times and licence."""
+ONSET = "vf_onset"
+"""Record in the same folder in which fibrillation begins."""
 WINDOW_S = 5.0
 
 
 def demo() -> DemoPart:
-    """Advise on the first 5 s of every sample."""
+    """Advise on the first 5 s of every sample, and on a stream in which fibrillation begins."""
     advisor = ShockAdvisor.from_pretrained()
     folder = Path(__file__).parent / "samples"
     windows = [read_window(folder / name, duration_s=WINDOW_S) for name in SAMPLES]
-    answers = [_timed(advisor, window) for window in windows]
+    with _one_thread():
+        answers = [_timed(advisor, window) for window in windows]
+        streamed, sentence, picture = watch_onset(advisor, folder / ONSET)
     rows = [
         DemoRow(name.replace("_", " "), _answer(decision), label, milliseconds)
         for (name, label), (decision, milliseconds) in zip(SAMPLES.items(), answers, strict=True)
@@ -49,22 +56,26 @@ def demo() -> DemoPart:
         ],
         "The excerpts are of patients the shipped weights were trained on: they show the software, not its accuracy.",
     )
-    figures = [_strip(window, row) for window, row in zip(windows, rows, strict=True)]
-    return DemoPart(
-        rows, Section("Shock advice", [f"Model: {advisor.card.label}. Not a medical device."], [table], figures)
-    )
+    strips = [_strip(window, row) for window, row in zip(windows, rows, strict=True)]
+    paragraphs = [f"Model: {advisor.card.label}. Not a medical device.", f"As it comes in: {sentence}"]
+    return DemoPart([*rows, streamed], Section("Shock advice", paragraphs, [table], [picture, *strips]))
 
 
-def _timed(advisor: ShockAdvisor, window: EcgWindow) -> tuple[ShockDecision, float]:
+@contextmanager
+def _one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        advisor.advise([window])
-        began = time.perf_counter()
-        decision = advisor.advise([window])[0]
-        return decision, 1000 * (time.perf_counter() - began)
+        yield
     finally:
         torch.set_num_threads(threads)
+
+
+def _timed(advisor: ShockAdvisor, window: EcgWindow) -> tuple[ShockDecision, float]:
+    advisor.advise([window])
+    began = time.perf_counter()
+    decision = advisor.advise([window])[0]
+    return decision, 1000 * (time.perf_counter() - began)
 
 
 def _answer(decision: ShockDecision) -> str:

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from apps.ecg_shock.amplitude import amplitude_mv
 from apps.ecg_shock.baselines import baselines
 from apps.ecg_shock.data import ShockWindows, has_verdict
 from apps.ecg_shock.features import features_of
@@ -17,7 +18,7 @@ from shared.metrics import Metric
 from shared.metrics.binary import AUC, BALANCED_ACCURACY, SENSITIVITY, SPECIFICITY, sensitivity_at_specificity
 from shared.table import Table, take
 
-__all__ = ["LIMITS", "METRICS", "baseline_decisions", "decisions", "fit_baseline", "scored"]
+__all__ = ["LIMITS", "METRICS", "PLAIN_LIMIT", "baseline_decisions", "decisions", "fit_baseline", "scored"]
 
 Rows = npt.NDArray[np.integer]
 
@@ -36,8 +37,8 @@ LIMITS = (
     "No fine ventricular fibrillation (under 0.2 mV) was in the data, and asystole comes almost from one patient.",
     "Ventricular tachycardia slower than 150 beats a minute mostly gets the advice to shock; no score counts it.",
     "Few patients decide: figures per patient group stand beside the pooled ones, and the intervals resample patients.",
-    "Without augmentation strong noise pushes the advice towards shock.",
 )
+PLAIN_LIMIT = "Trained on windows as recorded: strong noise pushes the advice towards shock."
 
 _CARRIED = ("item", "db", "record", "patient", "rhythm", "cls", "target", "start_s", "reader2")
 
@@ -54,7 +55,8 @@ def decisions(advisor: ShockAdvisor, windows: ShockWindows, rows: Rows) -> Table
 
     Returns:
         A table with one row per window: what the index knows of it, logit, probability, decision (1 shock; taken from
-        the probability also where the advice was withheld), undecided (bool) and its reason.
+        the probability also where the advice was withheld), undecided (bool) and its reason, and amplitude_mv, whose
+        rule for asystole has moved the probability but not the logit.
     """
     asked = [
         EcgWindow(windows.raw(row), float(windows.index["sampling_rate"][row]), float(windows.index["start_s"][row]))
@@ -70,6 +72,7 @@ def decisions(advisor: ShockAdvisor, windows: ShockWindows, rows: Rows) -> Table
         decision=(probability >= advisor.threshold).astype(np.int8),
         undecided=np.array([answer.status == "undecided" for answer in answers]),
         reason=np.array([answer.reason for answer in answers], dtype=object),
+        amplitude_mv=np.array([answer.amplitude_mv for answer in answers]),
     )
 
 
@@ -77,6 +80,13 @@ def decisions(advisor: ShockAdvisor, windows: ShockWindows, rows: Rows) -> Table
 def _features(windows: ShockWindows) -> npt.NDArray[np.float64]:
     """(windows, 32) of a whole set: every fold and every classical model reads the same."""
     return features_of([windows.read(row) for row in range(len(windows))])
+
+
+@lru_cache(maxsize=2)
+def _amplitudes(windows: ShockWindows) -> npt.NDArray[np.float64]:
+    """(windows,) mV of a whole set, for the same reason."""
+    rates = windows.index["sampling_rate"].astype(np.float64)
+    return np.array([amplitude_mv(windows.raw(row), rate) for row, rate in enumerate(rates.tolist())])
 
 
 def fit_baseline(name: str, windows: ShockWindows, rows: Rows, target: npt.NDArray[np.int64], seed: int) -> Baseline:
@@ -96,6 +106,7 @@ def baseline_decisions(fitted: Baseline, windows: ShockWindows, rows: Rows) -> T
         decision=(probability >= 0.5).astype(np.int8),
         undecided=np.zeros(len(rows), dtype=bool),
         reason=np.full(len(rows), None, dtype=object),
+        amplitude_mv=_amplitudes(windows)[rows],
     )
 
 

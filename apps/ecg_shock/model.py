@@ -1,16 +1,18 @@
-"""The convolutional network of Krasteva et al., Sensors 2020, 20(10):2875, and the family it was searched in."""
+"""The networks: that of Krasteva et al., Sensors 2020, 20(10):2875, with the family it was searched in, and our own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shared.errors import ConfigError
+from apps.ecg_shock.residual import ResidualNet
+from shared.errors import ConfigError, did_you_mean
 
-__all__ = ["ShockNet"]
+__all__ = ["ShockNet", "build_network"]
 
 PAPER_FILTERS = (20, 15, 15, 10, 5)
 PAPER_KERNELS = (10, 10, 10, 10, 10)
@@ -49,6 +51,10 @@ class ShockNet(nn.Module):
     Raises:
         ConfigError: `filters` and `kernels` differ in length, or are not 1 to 7 positive numbers.
     """
+
+    outputs: ClassVar[tuple[str, ...]] = ("logit", "features")
+    """What `forward` returns."""
+    description: ClassVar[str] = "Convolutional network of Krasteva et al., Sensors 2020, 20(10):2875"
 
     def __init__(
         self,
@@ -99,3 +105,21 @@ class ShockNet(nn.Module):
             total += samples * channels * filters * kernel
             channels, samples = filters, samples // 2
         return total
+
+
+ARCHITECTURES: Mapping[str, type[ShockNet] | type[ResidualNet]] = {"stacked": ShockNet, "residual": ResidualNet}
+
+
+def build_network(architecture: str = "stacked", **sizes: Any) -> ShockNet | ResidualNet:
+    """A network as a configuration or a card describes it.
+
+    Args:
+        architecture: "stacked", which cards that name none mean, or "residual".
+        sizes: arguments of the network's class.
+
+    Raises:
+        ConfigError: there is no such architecture, or its sizes do not fit.
+    """
+    if architecture not in ARCHITECTURES:
+        raise ConfigError(f"There is no network {architecture!r}.{did_you_mean(architecture, ARCHITECTURES)}")
+    return ARCHITECTURES[architecture](**sizes)

@@ -6,34 +6,38 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.special import expit
 from torch import Tensor, nn
 
+from apps.ecg_shock.amplitude import ASYSTOLE_MV, amplitude_mv
 from apps.ecg_shock.config import PredictConfig
 from apps.ecg_shock.data import preprocess
-from apps.ecg_shock.model import ShockNet
+from apps.ecg_shock.model import build_network
 from apps.ecg_shock.signal_quality import fault
-from apps.ecg_shock.window import LONGEST_S, EcgWindow, Source, check_length, read_window
+from apps.ecg_shock.stream import ShockStream
+from apps.ecg_shock.window import LONGEST_S, EcgWindow, Source, read_file, read_window
 from shared.abstention import Abstention, Evidence
 from shared.calibrate import Identity, calibrator_from_dict
 from shared.card import Card
 from shared.contract import App
 from shared.errors import InputError
 from shared.export import DynamicAxes
-from shared.formats.ecg import read_ecg
 from shared.ood import FeatureDistance
 from shared.predictor import Predictor
 from shared.pretrained import Arrays
 from shared.result import Result
 
-__all__ = ["ShockAdvisor", "ShockDecision", "predict"]
+__all__ = ["ShockAdvisor", "ShockDecision", "as_line", "predict"]
 
 WINDOW_S = 5.0
 """Length of the windows that a longer recording is cut into where none is given."""
+ASYSTOLE_PROBABILITY = 0.01
+"""Largest probability of a shockable rhythm that is stated for asystole, whatever the network says."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,7 +49,7 @@ class ShockDecision(Result):
     shock_probability: float
     """Calibrated probability that the rhythm is shockable, at even odds of shockable and not."""
     logit: float
-    """The network's answer before calibration; above 0 leans to shock."""
+    """The network's answer before calibration; above 0 leans to shock. It does not see that asystole is small."""
     probabilities: npt.NDArray[np.float32]
     """(2,) in the order of the predictor's classes, "no shock" and "shock"."""
     threshold: float
@@ -54,18 +58,25 @@ class ShockDecision(Result):
     """Where the window begins, in seconds from the start of the file or array."""
     duration_s: float
     """Length of the window in seconds."""
+    amplitude_mv: float
+    """Peak to peak in mV (`amplitude.amplitude_mv`): a window without a fault and under 0.2 is asystole, no shock."""
 
 
 class ShockAdvisor(Predictor):
-    """Shock advice from one lead of ECG. Not a medical device."""
+    """Shock advice from one lead of ECG. Not a medical device.
+
+    These are asked in turn, and the first that applies decides: is the signal at fault (`signal_quality.fault`:
+    undecided); is it smaller than 0.2 mV (asystole: no shock); do the card's rules withhold the answer (undecided); on
+    which side of the threshold is the probability.
+    """
 
     app: ClassVar[str] = "apps.ecg_shock"
     input_names: ClassVar[tuple[str, ...]] = ("ecg",)
-    output_names: ClassVar[tuple[str, ...]] = ("logit", "features")
     dynamic_axes: ClassVar[DynamicAxes] = {"ecg": {0: "batch", 2: "samples"}}
 
     def __init__(self, card: Card, network: nn.Module, *, arrays: Arrays | None = None) -> None:
         super().__init__(card, network, arrays=arrays)
+        self.output_names = cast(tuple[str, ...], network.outputs)
         self.calibrator = calibrator_from_dict(card.calibration) if card.calibration else Identity()
         self.abstention = Abstention.from_dict(card.abstention)
         self.familiar = FeatureDistance.from_state(self.arrays["ood"]) if "ood" in self.arrays else None
@@ -73,8 +84,8 @@ class ShockAdvisor(Predictor):
 
     @classmethod
     def build(cls, card: Card) -> nn.Module:
-        """The convolutional network with the card's filters and kernels."""
-        return ShockNet(**card.network)
+        """The network that the card describes."""
+        return build_network(**card.network)
 
     def example(self) -> tuple[Tensor, ...]:
         """Two windows of 5 s."""
@@ -106,7 +117,7 @@ class ShockAdvisor(Predictor):
                 argument of the wrong kind.
         """
         window = read_window(ecg, sampling_rate, unit=unit, lead=lead, start_s=start_s, duration_s=duration_s)
-        check_length(window.duration_s)
+        window.check_length()
         return self.advise([window])[0]
 
     def predict_batch(self, items: Sequence[Source], **keywords: Any) -> list[ShockDecision]:
@@ -115,7 +126,7 @@ class ShockAdvisor(Predictor):
         for position, item in enumerate(items):
             try:
                 windows.append(read_window(item, **keywords))
-                check_length(windows[-1].duration_s)
+                windows[-1].check_length()
             except InputError as error:
                 raise InputError(f"Item {position} of the batch: {error}") from error
         return self.advise(windows)
@@ -150,25 +161,52 @@ class ShockAdvisor(Predictor):
         whole = read_window(ecg, sampling_rate, unit=unit, lead=lead, start_s=start_s, duration_s=duration_s)
         return self.advise(whole.cut(window_s, step_s))
 
+    def stream(
+        self,
+        sampling_rate: float,
+        window_s: float = WINDOW_S,
+        step_s: float = 1.0,
+        confirm: int = 1,
+        *,
+        unit: str = "mV",
+    ) -> ShockStream:
+        """Start a stream: push samples as they come in, and get a decision for each window that fills.
+
+        Args:
+            sampling_rate: in Hz.
+            window_s: length of each window, 2-10 s.
+            step_s: from the beginning of a window to that of the next, one sample at least.
+            confirm: windows in a row that must say the same before it is the standing advice.
+            unit: "mV", "uV" or "V" of the samples.
+
+        Raises:
+            InputError: an argument of the wrong kind or size.
+        """
+        return ShockStream(self, sampling_rate, window_s, step_s, confirm, unit)
+
     def advise(self, windows: Sequence[EcgWindow]) -> list[ShockDecision]:
         """Advise on windows that have been read; an answer does not depend on the windows that stand beside it."""
         if not windows:
             return []
-        outputs = self.forward_items([(torch.from_numpy(_readable(window))[None],) for window in windows])
-        logits = np.array([float(logit) for logit, _ in outputs])
-        features = np.stack([features.numpy() for _, features in outputs])
+        answers = self.forward_items([(torch.from_numpy(_readable(window))[None],) for window in windows])
+        columns = zip(*(map(Tensor.numpy, answer) for answer in answers), strict=True)
+        outputs = dict(zip(self.output_names, map(np.stack, columns), strict=True))
+        logits = outputs["logit"].astype(np.float64)
         probabilities = self.calibrator(logits)
-        distance = None if self.familiar is None else self.familiar.score(features)
-        doubts = self.abstention.reasons(Evidence(probabilities, distance))
-        return [
-            self._decision(window, logit, probability, fault(window.ecg, window.sampling_rate) or doubt)
-            for window, logit, probability, doubt in zip(windows, logits, probabilities, doubts, strict=True)
-        ]
+        distance = None if self.familiar is None else self.familiar.score(outputs["features"])
+        noise = expit(outputs["noise"].astype(np.float64)) if "noise" in outputs else None
+        doubts = self.abstention.reasons(Evidence(probabilities, distance, noise))
+        return [self._decision(*answer) for answer in zip(windows, logits, probabilities, doubts, strict=True)]
 
     def _decision(
-        self, window: EcgWindow, logit: np.float64, probability: np.float64, reason: str | None
+        self, window: EcgWindow, logit: np.float64, probability: np.float64, doubt: str | None
     ) -> ShockDecision:
-        advice = "shock" if probability >= self.threshold else "no shock"
+        amplitude = amplitude_mv(window.ecg, window.sampling_rate)
+        reason = fault(window.ecg, window.sampling_rate)
+        if reason is None and amplitude < ASYSTOLE_MV:
+            advice, probability = "no shock", np.minimum(probability, ASYSTOLE_PROBABILITY)
+        else:
+            advice, reason = "shock" if probability >= self.threshold else "no shock", reason or doubt
         return ShockDecision(
             status="undecided" if reason else "ok",
             reason=reason,
@@ -180,6 +218,7 @@ class ShockAdvisor(Predictor):
             threshold=self.threshold,
             start_s=window.start_s,
             duration_s=window.duration_s,
+            amplitude_mv=amplitude,
         )
 
 
@@ -198,29 +237,20 @@ def predict(app: App, config: PredictConfig) -> None:
             if config.json:
                 print(json.dumps({"file": str(path), **decision.to_dict()}))
             else:
-                print(_line(path, decision))
+                print(as_line(path, decision))
 
 
 def _advise_on_file(advisor: ShockAdvisor, path: Path, config: PredictConfig) -> list[ShockDecision]:
     """One decision where the file is one window and nothing else was asked for; else as many as windows fit."""
-    whole = _read(path, config)
+    whole = read_file(path, config)
     if config.step_s is None and config.window_s is None and whole.duration_s <= LONGEST_S:
-        check_length(whole.duration_s)
+        whole.check_length()
         return advisor.advise([whole])
     window_s = WINDOW_S if config.window_s is None else config.window_s
     return advisor.advise(whole.cut(window_s, window_s if config.step_s is None else config.step_s))
 
 
-def _read(path: Path, config: PredictConfig) -> EcgWindow:
-    """The lead asked for, from `start_s` on. Unlike in Python no unit is assumed: the file or the flag must say it."""
-    lead = int(config.lead) if config.lead.isdecimal() else config.lead
-    recording = read_ecg(path, sampling_rate=config.sampling_rate, unit=config.unit, lead=lead, start_s=config.start_s)
-    if config.unit is None and not recording.units:
-        raise InputError(f"{path} does not say its unit: give --unit mV, uV or V.")
-    return EcgWindow(recording.signal[:, 0], recording.sampling_rate, config.start_s)
-
-
-def _line(path: Path, decision: ShockDecision) -> str:
+def as_line(path: Path, decision: ShockDecision) -> str:
     """One decision as a line a person reads."""
     where = f"{path}  {decision.start_s:8.1f} s + {decision.duration_s:g} s"
     doubt = f"  ({decision.reason})" if decision.reason else ""

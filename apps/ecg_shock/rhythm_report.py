@@ -1,23 +1,25 @@
-"""What a defibrillator engineer asks of scored windows: advice per class, database, rhythm and patient."""
+"""What a defibrillator engineer asks of scored windows: the AHA's rhythms, classes, databases, patients, doubts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from apps.ecg_shock import aha, calibration, patients, withheld
 from apps.ecg_shock.baselines import SINGLE_DETECTOR
+from apps.ecg_shock.counts import n_patients, n_windows, percent, with_trainings
 from apps.ecg_shock.evaluate import scored
 from shared.evaluation import models_of
-from shared.figures import per_group_bars
-from shared.metrics.binary import ACCURACY, POSITIVE_RATE, SENSITIVITY, SPECIFICITY
-from shared.report import ReportFigure, ReportTable, Section
+from shared.metrics.binary import POSITIVE_RATE, SENSITIVITY, SPECIFICITY
+from shared.report import ReportTable, Section, captioned
 from shared.results import NETWORK, network_rows
 from shared.sections import binary_section
-from shared.stats import clopper_pearson, per_group
+from shared.stats import clopper_pearson
 from shared.table import Table, take
 
-__all__ = ["CLASSES", "sections", "shock_rates"]
+__all__ = ["CLASSES", "sections", "shock_rates", "tables"]
 
 CLASSES = {
     "S_VF": "ventricular fibrillation",
@@ -34,21 +36,59 @@ CLASSES = {
     "X_NOISE": "noise mark (not scored)",
 }
 """Class of a window -> what it is, in the order of the report; a set's own classes follow under their own names."""
-LEFT_OUT = ("X_EDGE", "X_INVALID", "X_UNLABELLED")
+WITHOUT_RHYTHM = ("X_EDGE", "X_INVALID", "X_UNLABELLED")
 """Classes that say nothing of a rhythm."""
 
+BY_CLASS = "Advice by class"
+BY_RHYTHM = "Advice by rhythm label, scored windows"
+BY_DATABASE = "Sensitivity and specificity by database"
 
-def sections(table: Table) -> list[Section]:
-    """What the field asks beyond the common figures: how the models rank, and what the network advised on what."""
+
+def tables(table: Table) -> list[ReportTable]:
+    """All that the field tabulates, in the order of the report.
+
+    Args:
+        table: predictions of all models, with the columns of `evaluate.decisions`.
+    """
+    table = with_trainings(table)
     rows = network_rows(table)
+    known = scored(rows)
+    calibrated = calibration.cross_fitted(rows)
+    return [
+        aha.aha_table(rows, withheld=True),
+        aha.aha_table(rows, withheld=False),
+        _share_table(BY_CLASS, "class", rows, "cls", CLASSES),
+        _database_table(known),
+        _share_table(BY_RHYTHM, "rhythm", known, "rhythm", {}),
+        *patients.patient_tables(known),
+        *patients.left_out_tables(scored(table)),
+        *withheld.withheld_tables(calibrated),
+        *calibration.calibration_tables(calibrated),
+    ]
+
+
+def sections(table: Table, stored: Sequence[Mapping[str, Any]]) -> list[Section]:
+    """The report's part of the field.
+
+    Args:
+        table: as for `tables`.
+        stored: what `tables` returned, as metrics.json holds it; every one is shown once.
+    """
+    rows = network_rows(with_trainings(table))
+    calibrated = calibration.cross_fitted(rows)
     # Curves of all single detectors would hide one another; their figures stand in the table above.
     curves = {name: part for name, part in models_of(scored(table)).items() if not name.startswith(SINGLE_DETECTOR)}
+
+    def shown(*captions: str) -> list[ReportTable]:
+        return [found for caption in captions for found in captioned(stored, caption)]
+
     return [
+        Section("Against the goals of the Heart Association", tables=shown(aha.CAPTION)),
         binary_section(curves, NETWORK, ("no shock", "shock")),
         Section(
             "What was advised, by rhythm class",
-            ["Share of windows with the advice to shock; classes that are not scored are shown, never counted."],
-            [_share_table("Advice by class", "class", rows, "cls", CLASSES)],
+            ["Share of windows; classes that are not scored are shown, never counted."],
+            shown(BY_CLASS),
         ),
         Section(
             "By database and by rhythm",
@@ -56,15 +96,29 @@ def sections(table: Table) -> list[Section]:
                 "Database and class go together: sinus rhythm is mostly from one recorder, fibrillation from others. "
                 "A specificity that is high on one database only is a recogniser of recorders."
             ],
-            [
-                _database_table(scored(rows)),
-                _share_table("Advice by rhythm label, scored windows", "rhythm", scored(rows), "rhythm", {}),
-            ],
+            shown(BY_DATABASE, BY_RHYTHM),
         ),
-        _patient_section(scored(rows)),
+        Section(
+            "Patient by patient",
+            [patients.errors_told(scored(rows))],
+            shown(patients.BY_PATIENT, patients.MOST_ERRORS, patients.LEFT_OUT, patients.GAIN),
+            [patients.accuracy_bars(scored(rows))],
+        ),
         *_second_reader_section(scored(rows)),
-        Section("Withheld advice", [_withheld_sentence(rows)], [_withheld_table(rows)]),
+        Section(
+            "Withheld advice",
+            [withheld.withheld_told(rows)],
+            shown(withheld.REASONS, withheld.TRADE_OFF),
+            withheld.trade_off_figures(calibrated),
+        ),
+        *_calibration_section(calibrated, shown(calibration.CALIBRATION)),
     ]
+
+
+def _calibration_section(rows: Table, tables: Sequence[ReportTable]) -> list[Section]:
+    """Nothing where one fold was held out, and so none is left to calibrate on."""
+    figures = calibration.calibration_figures(rows)
+    return [Section("Calibration on other folds", tables=tables, figures=figures)] if tables else []
 
 
 def shock_rates(table: Table) -> dict[str, dict[str, float]]:
@@ -76,97 +130,50 @@ def shock_rates(table: Table) -> dict[str, dict[str, float]]:
     }
 
 
-def _percent(share: float) -> str:
-    return SENSITIVITY.format(share)
-
-
-def _windows(rows: Table) -> int:
-    """Distinct windows: several seeds score the same one."""
-    return len(set(rows["item"].tolist()))
-
-
-def _patients(rows: Table) -> str:
-    return str(len(set(rows["patient"].tolist())))
-
-
 def _named(names: Mapping[str, str], rows: Table, column: str) -> dict[str, str]:
     """Value -> title of the lines of a table: those named that occur, then the others under their own name."""
     present = set(rows[column].astype(str).tolist())
-    others = sorted(value for value in present - names.keys() if value not in LEFT_OUT)
+    others = sorted(value for value in present - names.keys() if value not in WITHOUT_RHYTHM)
     return {value: names[value] for value in names if value in present} | {value: value for value in others}
 
 
 def _share_table(caption: str, heading: str, rows: Table, column: str, names: Mapping[str, str]) -> ReportTable:
-    """Advice to shock per value of a column, with an exact interval that takes windows as independent."""
+    """Advice per value of a column, with an exact interval that takes windows as independent."""
     lines = []
     for value, title in _named(names, rows, column).items():
         part = take(rows, rows[column] == value)
-        share, windows = POSITIVE_RATE(part), _windows(part)
-        exact = clopper_pearson(round(share * windows), windows, 0.95)
+        share, n = POSITIVE_RATE(part), n_windows(part)
+        exact = clopper_pearson(round(share * n), n, 0.95)
+        undecided, shock = part["undecided"].astype(bool), part["decision"] == 1
+        answers = (shock & ~undecided, undecided, ~shock & ~undecided)
         lines.append(
             (
                 title,
-                str(windows),
-                _patients(part),
-                _percent(share),
-                f"{_percent(exact.low)} to {_percent(exact.high)}",
-                _percent(float(part["undecided"].mean())),
+                str(n),
+                str(n_patients(part)),
+                percent(share),
+                f"{percent(exact.low)} to {percent(exact.high)}",
+                *(percent(float(answer.mean())) for answer in answers),
             )
         )
-    header = (heading, "windows", "patients", "shock advised, %", "exact 95 %", "withheld, %")
-    return ReportTable(
-        caption,
-        header,
-        lines,
+    header = (
+        heading, "windows", "patients", "shock if every window is decided, %", "exact 95 %", "shock, %", "undecided, %",
+        "no shock, %",
+    )  # fmt: skip
+    note = (
         "The exact interval counts a window once, whatever the number of seeds, and takes windows as independent; they "
-        "are not.",
+        "are not. The last three columns are what is answered where advice may be withheld."
     )
+    return ReportTable(caption, header, lines, note)
 
 
 def _database_table(rows: Table) -> ReportTable:
     lines = []
     for database in sorted(set(rows["db"].tolist())):
         part = take(rows, rows["db"] == database)
-        lines.append(
-            (database, str(_windows(part)), _patients(part), _percent(SENSITIVITY(part)), _percent(SPECIFICITY(part)))
-        )
-    return ReportTable(
-        "Sensitivity and specificity by database",
-        ("database", "windows", "patients", "sensitivity, %", "specificity, %"),
-        lines,
-    )
-
-
-def _errors_by_patient(rows: Table) -> list[tuple[str, int, int]]:
-    """Patient, scored rows, wrong rows; the most errors first."""
-    patients, code = np.unique(rows["patient"].astype(str), return_inverse=True)
-    wrong = rows["decision"] != rows["target"]
-    count = list(zip(patients.tolist(), np.bincount(code).tolist(), np.bincount(code, wrong).astype(int), strict=True))
-    return sorted(((name, n, int(errors)) for name, n, errors in count), key=lambda line: -line[2])
-
-
-def _patient_section(rows: Table) -> Section:
-    accuracy = per_group(ACCURACY, rows, "patient")
-    bars = ReportFigure(
-        per_group_bars(accuracy, "share of right decisions"),
-        "Right decisions of each patient's scored windows, lowest first.",
-        f"Bars by patient; the mean over {len(accuracy)} patients is {100 * np.mean(list(accuracy.values())):.1f} %.",
-    )
-    return Section("Patient by patient", [_patients_sentence(rows)], [_patient_table(rows)], [bars])
-
-
-def _patients_sentence(rows: Table) -> str:
-    ranked = _errors_by_patient(rows)
-    total = sum(errors for *_, errors in ranked)
-    if not total:
-        return "No scored window was decided wrongly."
-    worst, _, errors = ranked[0]
-    return f"{errors} of {total} errors ({errors / total:.0%}) are of one patient, {worst}."
-
-
-def _patient_table(rows: Table) -> ReportTable:
-    lines = [(name, str(n), str(errors), _percent(errors / n)) for name, n, errors in _errors_by_patient(rows)[:10]]
-    return ReportTable("The ten patients with most errors", ("patient", "decisions", "errors", "errors, %"), lines)
+        count = (str(n_windows(part)), str(n_patients(part)))
+        lines.append((database, *count, percent(SENSITIVITY(part)), percent(SPECIFICITY(part))))
+    return ReportTable(BY_DATABASE, ("database", "windows", "patients", "sensitivity, %", "specificity, %"), lines)
 
 
 def _second_reader_section(rows: Table) -> list[Section]:
@@ -177,27 +184,8 @@ def _second_reader_section(rows: Table) -> list[Section]:
     same = np.where(target == 1, np.isin(mark, ("VF", "VT")), mark == "N")
     agreed = take(rows, np.isin(mark, ("", "C")) | same)
     told = (
-        f"A second reader contradicts {_windows(rows) - _windows(agreed)} labels or finds the window unusable. Without "
-        f"them sensitivity is {_percent(SENSITIVITY(agreed))} % (with them {_percent(SENSITIVITY(rows))} %) and "
-        f"specificity {_percent(SPECIFICITY(agreed))} % ({_percent(SPECIFICITY(rows))} %)."
+        f"A second reader contradicts {n_windows(rows) - n_windows(agreed)} labels or finds the window unusable. "
+        f"Without them sensitivity is {percent(SENSITIVITY(agreed))} % (with them {percent(SENSITIVITY(rows))} %) and "
+        f"specificity {percent(SPECIFICITY(agreed))} % ({percent(SPECIFICITY(rows))} %)."
     )
     return [Section("Second reader", [told])]
-
-
-def _withheld_sentence(rows: Table) -> str:
-    inside = scored(take(rows, ~rows["undecided"].astype(bool)))
-    share = float(scored(rows)["undecided"].mean())
-    return (
-        f"{share:.1%} of the scored windows are undecided. On the others sensitivity is "
-        f"{_percent(SENSITIVITY(inside))} % and specificity {_percent(SPECIFICITY(inside))} %; the figures above count "
-        "every window."
-    )
-
-
-def _withheld_table(rows: Table) -> ReportTable:
-    reasons = np.array([str(reason).partition(":")[0] if reason else "" for reason in rows["reason"]])
-    lines = [
-        (reason, str(int((reasons == reason).sum())), _percent(float((reasons == reason).mean())))
-        for reason in sorted(set(reasons) - {""})
-    ]
-    return ReportTable("Why advice was withheld, all windows", ("reason", "decisions", "share, %"), lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,97 +10,81 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.special import logit
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import Adam, Optimizer
+from torch.optim import AdamW, Optimizer
 
 from apps.ecg_shock import evaluate, rhythm_report
+from apps.ecg_shock.amplitude import ASYSTOLE_MV, amplitude_mv
 from apps.ecg_shock.app import APP
-from apps.ecg_shock.config import DrawConfig, TrainConfig
+from apps.ecg_shock.augment import Augmentation
+from apps.ecg_shock.calibration import even_odds
+from apps.ecg_shock.config import TrainConfig
 from apps.ecg_shock.data import ShockWindows, has_verdict, training_rows, windows_of
-from apps.ecg_shock.model import ShockNet
+from apps.ecg_shock.draws import AsRecorded, Batch, Disturbed, Draw, Pool, pools
+from apps.ecg_shock.model import build_network
 from apps.ecg_shock.predict import ShockAdvisor
-from shared.abstention import Abstention, FarFromTraining, ProbabilityBand
+from apps.ecg_shock.strips import strips_of
+from shared.abstention import Abstention, FarFromTraining, ProbabilityBand, Rule, Unreadable
 from shared.baselines import Baseline
 from shared.calibrate import Calibrator, Identity, Temperature
 from shared.contract import App, as_plain
-from shared.errors import InputError
 from shared.experiment import Experiment
 from shared.metrics.binary import BALANCED_ACCURACY, decide
 from shared.ood import FeatureDistance
 from shared.predictor import Predictor
-from shared.report import Section
+from shared.report import ReportTable, Section
 from shared.table import Table, require
 
 __all__ = ["ShockExperiment", "ShockTask"]
 
 Rows = npt.NDArray[np.integer[Any]]
 
-UNDECIDED_BAND = (0.2, 0.8)
-"""Calibrated probabilities between these are too near to call; about one window in a hundred."""
+NOISE_SHARE = 0.3
+"""Weight of the loss of what cannot be read, beside that of the rhythm."""
+
+UNREADABLE = 0.5
+"""Probability of noise from which no rhythm is read."""
 FAMILIAR_SHARE = 0.9995
 """Share of the training windows that count as familiar to the network."""
 
 
 class ShockTask:
-    """Batches of shockable and other windows in fixed numbers, drawn so that no patient becomes the whole lesson.
+    """Batches of shockable and other windows, the loss of what the network says of them, and the validation.
 
     Args:
         windows: of the prepared set.
-        rows: training rows.
-        target: their labels, 1 shock and 0 no shock.
+        draw: where batches come from.
         validation: rows and labels to validate on; may be empty.
-        draws: composition of the batches.
-        learning_rate: Adam's peak.
-        seed: of the draws.
-
-    Raises:
-        InputError: one of the two sides has no window.
+        config: of the training.
     """
 
     def __init__(
-        self,
-        windows: ShockWindows,
-        rows: Rows,
-        target: npt.NDArray[np.int64],
-        validation: tuple[Rows, npt.NDArray[np.int64]],
-        draws: DrawConfig,
-        learning_rate: float,
-        seed: int,
+        self, windows: ShockWindows, draw: Draw, validation: tuple[Rows, npt.NDArray[np.int64]], config: TrainConfig
     ) -> None:
-        self.windows, self.validation, self.draws, self.learning_rate, self.seed = (
-            windows, validation, draws, learning_rate, seed,
-        )  # fmt: skip
-        self.steps_per_epoch = draws.batches
-        self.sides = tuple(self._side(rows[target == label], name) for label, name in ((1, "shock"), (0, "no shock")))
+        self.windows, self.draw, self.validation, self.config = windows, draw, validation, config
+        self.steps_per_epoch = config.draws.batches
 
-    def _side(self, rows: Rows, name: str) -> tuple[Rows, npt.NDArray[np.float64]]:
-        """The rows of one label with the probability of each to be drawn."""
-        if not len(rows):
-            raise InputError(f"The training rows hold no window labelled {name!r}: both sides are needed.")
-        _, patient, count = np.unique(self.windows.index["patient"][rows], return_inverse=True, return_counts=True)
-        weight = count[patient] ** -self.draws.patient_power
-        return rows, weight / weight.sum()
-
-    def batches(self, epoch: int, rank: int, world_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Windows (batch, 1, samples) with labels (batch,); the processes share every batch among them."""
-        rng = np.random.default_rng([self.seed, epoch])
-        sizes = (self.draws.shock, self.draws.other)
+    def batches(self, epoch: int, rank: int, world_size: int) -> Iterator[Batch]:
+        """One epoch of batches; the processes share every batch among them."""
+        rng = np.random.default_rng([self.config.fit.seed, epoch])
         for _ in range(self.steps_per_epoch):
-            drawn = [rng.choice(rows, size, p=p) for (rows, p), size in zip(self.sides, sizes, strict=True)]
-            labels = np.repeat([1.0, 0.0], sizes).astype(np.float32)
-            mine = slice(rank, None, world_size)
-            yield torch.from_numpy(self.windows.stack(np.concatenate(drawn)[mine])), torch.from_numpy(labels[mine])
+            yield self.draw.batch(rng).share(rank, world_size)
 
-    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        """Binary cross-entropy, in nats."""
-        ecg, label = batch
-        logit, _ = model(ecg)
-        return {"cross-entropy": functional.binary_cross_entropy_with_logits(logit, label)}
+    def loss(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Binary cross-entropy of the rhythm and, where the network says so, of what cannot be read; in nats."""
+        logit, _, *noise = model(batch.ecg)
+        smoothing = self.config.label_smoothing
+        label = batch.shock * (1 - 2 * smoothing) + smoothing
+        terms = {"cross-entropy": functional.binary_cross_entropy_with_logits(logit, label, batch.weight)}
+        for answer in noise:
+            terms["noise"] = NOISE_SHARE * functional.binary_cross_entropy_with_logits(answer, batch.noise)
+        return terms
 
     def optimizers(self, model: nn.Module) -> list[Optimizer]:
-        """Adam."""
-        return [Adam(model.parameters(), lr=self.learning_rate)]
+        """AdamW, which without decay is Adam."""
+        return [AdamW(model.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay)]
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Cross-entropy and balanced accuracy of the validation rows; nothing where there are none."""
@@ -118,6 +102,12 @@ class ShockTask:
 
 def _parts(rows: Rows, size: int = 512) -> Iterator[Rows]:
     return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _calibrated(band: tuple[float, float], calibrator: Calibrator) -> ProbabilityBand:
+    """What a calibration makes of a band of the network's own probabilities: the same answers are withheld."""
+    low, high = calibrator(logit(band))
+    return ProbabilityBand(float(low), float(high))
 
 
 class ShockExperiment(Experiment[TrainConfig]):
@@ -144,13 +134,11 @@ class ShockExperiment(Experiment[TrainConfig]):
     def described(self) -> Mapping[str, Any]:
         """What is known before training."""
         with torch.device("meta"):  # only counted: weights would be drawn, and the network to train start elsewhere
-            network = ShockNet(**as_plain(self.config.network))
-        seen = np.concatenate([self.learnt("train")[0], self.rows("validation")])  # calibrated on, too
+            network = build_network(**as_plain(self.config.network))
+        # Whoever was learnt from, and whoever the probability was calibrated on.
+        seen = np.concatenate([self.learnt("train")[0], self._noise(), self.rows("validation")])
         return {
-            "description": (
-                "Convolutional network of Krasteva et al., Sensors 2020, 20(10):2875; "
-                f"{len(network.blocks)} blocks, {network.hidden_layers} hidden layers as the paper counts them."
-            ),
+            "description": f"{network.description}; {len(network.blocks)} blocks.",
             "network": as_plain(self.config.network),
             "classes": ("no shock", "shock"),
             "input": {
@@ -164,44 +152,66 @@ class ShockExperiment(Experiment[TrainConfig]):
             "output": {"shock_probability": "at even odds of shockable and non-shockable rhythms"},
             "training_groups": tuple(sorted(set(self.windows.index["patient"][seen].tolist()))),
             "threshold": 0.5,
-            "limits": evaluate.LIMITS,
+            "limits": evaluate.LIMITS if self.config.augment.apply else (*evaluate.LIMITS, evaluate.PLAIN_LIMIT),
             "macs": network.multiply_accumulates(),
         }
 
     def task(self, network: nn.Module) -> ShockTask:
         """Draws from the training rows; validates on the validation rows."""
-        config = self.config
-        return ShockTask(
-            self.windows, *self.learnt("train"), self._verdicts("validation"), config.draws, config.learning_rate,
-            config.fit.seed,
-        )  # fmt: skip
+        return ShockTask(self.windows, self._draw(), self._verdicts("validation"), self.config)
+
+    def _draw(self) -> Draw:
+        """Windows as recorded, or disturbed where the configuration says so."""
+        draws, patient = self.config.draws, self.windows.index["patient"]
+        sides = pools(self.windows, *self.learnt("train"), draws.patient_power)
+        if not self.config.augment.apply:
+            return AsRecorded(self.windows, sides, draws)
+        noise = self._noise()
+        marked = Pool.of(noise, patient[noise], draws.patient_power) if len(noise) else None
+        augmentation = Augmentation(self.config.augment, strips_of(self.windows), self.config.fit.seed)
+        return Disturbed(augmentation, sides, marked, draws)
+
+    def _noise(self) -> Rows:
+        """The training rows that a reader marked as noise, where such rows are learnt."""
+        rows = self.rows("train")
+        return rows[self.windows.index["cls"][rows] == "X_NOISE"] if self.config.draws.noise_marked else rows[:0]
 
     def predictor(self, network: nn.Module, calibration: Table | None) -> ShockAdvisor:
         """The trained network with its calibration, and with the features of its training rows as what it knows."""
         bare = ShockAdvisor(self.card(), network)
         familiar = FeatureDistance.fit(self._answers(bare, self.learnt("train")[0])[1], FAMILIAR_SHARE)
-        rules = Abstention((FarFromTraining(familiar.limit), ProbabilityBand(*UNDECIDED_BAND)))
         calibrator = self._calibrator(bare, calibration)
-        card = self.card(calibration=calibrator.to_dict(), abstention=rules.to_dict())
+        rules: list[Rule] = [FarFromTraining(familiar.limit), _calibrated(self.config.undecided_band, calibrator)]
+        if "noise" in bare.output_names:
+            rules.insert(0, Unreadable(UNREADABLE))
+        card = self.card(calibration=calibrator.to_dict(), abstention=Abstention(rules).to_dict())
         return ShockAdvisor(card, network, arrays={"ood": familiar.state()})
 
     def _answers(self, bare: ShockAdvisor, rows: Rows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
         """The network's logits (rows,) and features (rows, F)."""
         outputs = bare.forward_items([(torch.from_numpy(self.windows.read(row))[None],) for row in rows])
-        return np.array([float(logit) for logit, _ in outputs]), np.stack([part.numpy() for _, part in outputs])
+        return np.array([float(answer[0]) for answer in outputs]), np.stack([answer[1].numpy() for answer in outputs])
 
     def _calibrator(self, bare: ShockAdvisor, table: Table | None) -> Calibrator:
-        """Temperature, fitted with both labels alike heavy, so that a probability stands at even odds."""
+        """Temperature, fitted with both labels alike heavy, so that a probability stands at even odds.
+
+        Asystole is left out: a rule decides it, and the network's own answer to it is never used.
+        """
         if table is not None:
-            require(table, "logit", "target")
-            logit, target = table["logit"], table["target"]
+            require(table, "logit", "target", "amplitude_mv")
+            answer, target, size = table["logit"], table["target"], table["amplitude_mv"]
         elif len(rows := self.rows("validation")):
-            logit, target = self._answers(bare, rows)[0], self.windows.index["target"][rows]
+            answer, target = self._answers(bare, rows)[0], self.windows.index["target"][rows]
+            size = np.array([self._size(row) for row in rows])
         else:
             return Identity()
-        counted = has_verdict(target)
-        logit, label = logit[counted], target[counted].astype(np.int64)
-        return Temperature.fit(logit, label, weights=0.5 / (np.bincount(label, minlength=2) / len(label))[label])
+        counted = has_verdict(target) & (size.astype(np.float64) >= ASYSTOLE_MV)
+        label = target[counted].astype(np.int64)
+        return Temperature.fit(answer[counted], label, even_odds(label))
+
+    def _size(self, row: int) -> float:
+        """Peak to peak of a window in mV, as the asystole rule measures it."""
+        return amplitude_mv(self.windows.raw(row), float(self.windows.index["sampling_rate"][row]))
 
     def predictions(self, predictor: Predictor, role: str, outputs: Path) -> Table:
         """One row per window of the role; `outputs` stays empty, a decision is no dense array."""
@@ -225,6 +235,10 @@ class ShockExperiment(Experiment[TrainConfig]):
         """Advice to shock by rhythm class, for the network and the classical models."""
         return {"shock advised, by rhythm class": rhythm_report.shock_rates(table)}
 
+    def tables(self, table: Table) -> Sequence[ReportTable]:
+        """The rhythms of the AHA, classes, databases, patients, withheld advice, calibration."""
+        return rhythm_report.tables(table)
+
     def sections(self, table: Table, summary: Mapping[str, Any]) -> list[Section]:
-        """Per class, database, rhythm and patient."""
-        return rhythm_report.sections(table)
+        """Those tables with their figures."""
+        return rhythm_report.sections(table, summary["tables"])

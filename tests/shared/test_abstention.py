@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from shared.abstention import Abstention, Evidence, FarFromTraining, ProbabilityBand, UnsureClass
+from shared.abstention import RULES, Abstention, Evidence, FarFromTraining, ProbabilityBand, Unreadable, UnsureClass
 from shared.errors import CheckpointError, ConfigError
 
 
@@ -32,11 +32,23 @@ def test_the_first_rule_gives_the_reason() -> None:
     rules = Abstention((FarFromTraining(3.0), ProbabilityBand(0.2, 0.8)))
     evidence = Evidence(np.array([0.5, 0.5, 0.9, 0.9]), np.array([9.0, 1.0, 9.0, 1.0]))
     assert rules.reasons(evidence) == [
-        "unlike anything trained on",
-        "the probability is too close to the threshold",
-        "unlike anything trained on",
+        "unlike training: far from everything trained on",
+        "probability: too close to the threshold",
+        "unlike training: far from everything trained on",
         None,
     ]
+
+
+def test_every_reason_begins_with_the_word_it_is_counted_by() -> None:
+    for rule in RULES.values():
+        word, colon, rest = rule.reason.partition(": ")
+        assert (bool(word), colon, bool(rest)) == (True, ": ", True), rule.kind
+
+
+def test_noise_is_what_the_network_says_it_is() -> None:
+    evidence = Evidence(np.full(4, 0.99), noise=np.array([0.1, 0.5, 0.51, np.nan]))
+    assert Unreadable(0.5).withholds(evidence).tolist() == [False, False, True, True]
+    assert Abstention((Unreadable(0.5), ProbabilityBand(0.2, 0.8))).reasons(evidence)[2] == Unreadable.reason
 
 
 def test_without_rules_every_answer_is_given() -> None:
@@ -45,7 +57,7 @@ def test_without_rules_every_answer_is_given() -> None:
 
 
 def test_a_card_gives_the_same_rules_back() -> None:
-    rules = Abstention((FarFromTraining(3.25), ProbabilityBand(0.2, 0.8), UnsureClass(0.5)))
+    rules = Abstention((FarFromTraining(3.25), ProbabilityBand(0.2, 0.8), UnsureClass(0.5), Unreadable(0.75)))
     assert Abstention.from_dict(json.loads(json.dumps(rules.to_dict()))) == rules
 
 
@@ -63,5 +75,9 @@ def test_impossible_rules_are_refused() -> None:
         ProbabilityBand(0.8, 0.2)
     with pytest.raises(ConfigError, match="lies in 0 to 1, found 50"):
         UnsureClass(50)
+    with pytest.raises(ConfigError, match=r"lies in 0 to 1, found 1\.5"):
+        Unreadable(1.5)
+    with pytest.raises(ConfigError, match="needs a network with an output for noise"):
+        Unreadable(0.5).withholds(Evidence(np.array([0.5])))
     with pytest.raises(ConfigError, match="needs a distance"):
         FarFromTraining(3.0).withholds(Evidence(np.array([0.5])))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from shared.contract import load
 from shared.crossval import fold_spread
 from shared.metrics.binary import SENSITIVITY
-from shared.publish import out_of_fold
+from shared.publish import further_results, out_of_fold
 from shared.table import Table, take
 from tests.toys.volumes.app import APP as VOLUMES
 
@@ -69,3 +71,12 @@ def test_items_keep_their_rows_together() -> None:
             (table["item"][place], table["threshold"][place]) for place in range(24) if table["tp"][place] in rows["tp"]
         }
         assert set(rows["threshold"]) == {original[1]}
+
+
+def test_only_named_results_that_are_there_ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert further_results(VOLUMES, tmp_path) == {}
+    experiment = load(VOLUMES.experiment)
+    monkeypatch.setattr(experiment, "published_files", ("stress.json", "lengths.json"))
+    for name in ("stress.json", "secret.json"):
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+    assert further_results(VOLUMES, tmp_path) == {"stress.json": tmp_path / "stress.json"}

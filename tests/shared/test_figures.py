@@ -113,6 +113,24 @@ def test_the_confusion_figure_prints_counts_and_shades_shares() -> None:
     np.testing.assert_allclose(np.ravel(shades), [50 / 52, 2 / 52, 0, 0])
 
 
+def test_a_timeline_shades_what_stood_when_and_marks_its_moments() -> None:
+    figure = figures.timeline(
+        figures.Trace(np.arange(10), np.sin(np.arange(10)), "mV"),
+        figures.Trace([2, 4], [0.1, 0.9], "score"),
+        "s",
+        limit=0.5,
+        spans={"yes": [(4.0, 6.0), (7.0, 9.0)], "no": [(2.0, 4.0)]},
+        marks={"begins": 3.0, "found": 4.0},
+    )
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["yes", "no", "begins", "found"], "each once, though both panels show them"
+    assert len(figure.axes) == 2
+    for axes in figure.axes:
+        spans = sorted((patch.get_x(), patch.get_x() + patch.get_width()) for patch in axes.patches)
+        assert spans == [(2.0, 4.0), (4.0, 6.0), (7.0, 9.0)]
+    assert "<svg" in figures.to_svg(figure, "t", "a stream")
+
+
 def test_nothing_is_left_in_pyplot() -> None:
     import matplotlib._pylab_helpers as helpers
 

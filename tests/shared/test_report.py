@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from shared.errors import InputError
 from shared.figures import curve
-from shared.report import ReportFigure, ReportTable, Section, render
+from shared.report import ReportFigure, ReportTable, Section, captioned, render
 
 VOID = {"meta", "br", "img", "hr", "link", "input"}
 
@@ -151,6 +152,22 @@ def test_two_renders_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_row_of_another_length_is_refused() -> None:
     with pytest.raises(InputError, match="'T' has 2 columns, but a row has 1 cells"):
         ReportTable("T", ("a", "b"), [("x",)])
+
+
+def test_a_table_survives_json() -> None:
+    table = ReportTable("T", ("a", "b"), [("x", "1.0"), ("y", "-")], "Note.")
+    again = ReportTable.from_dict(json.loads(json.dumps(table.to_dict())))
+    assert again.to_dict() == table.to_dict()
+    assert again.numeric == table.numeric
+    with pytest.raises(InputError, match=r"A stored table has a caption.*KeyError\('header'\)"):
+        ReportTable.from_dict({"caption": "T"})
+
+
+def test_tables_are_found_by_the_beginning_of_their_caption() -> None:
+    stored = [ReportTable(caption, ("a",), []).to_dict() for caption in ("By class", "By rhythm", "Classes")]
+    assert [table.caption for table in captioned(stored, "By ")] == ["By class", "By rhythm"]
+    assert len(captioned(stored)) == 3
+    assert captioned(stored, "Speed") == []
 
 
 def test_colours_of_text_are_readable_on_both_pages(tmp_path: Path) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from apps.ecg_shock import ShockAdvisor, ShockNet
 from apps.ecg_shock.app import APP
+from apps.ecg_shock.residual import ResidualNet
+from apps.ecg_shock.window import EcgWindow
+from shared.abstention import Abstention, ProbabilityBand, Unreadable
 from shared.card import Card
 from shared.cli import main
 from shared.errors import InputError
@@ -78,6 +83,62 @@ def test_faults_are_undecided_with_finite_numbers(advisor: ShockAdvisor, ecg: np
     assert str(answer.reason).startswith(reason)
     assert np.isfinite(answer.shock_probability)
     json.dumps(answer.to_dict(), allow_nan=False)
+
+
+def always(logit: float, noise: float = -9.0, **card: Any) -> ShockAdvisor:
+    """A network that says the same of every window."""
+    network = ResidualNet((4, 4), (5, 5))
+    with torch.no_grad():
+        network.head.weight.zero_()
+        network.head.bias.copy_(torch.tensor([logit, noise]))
+    return ShockAdvisor(
+        Card(app="apps.ecg_shock", name="always", title="test", classes=("no shock", "shock"), **card), network
+    )
+
+
+@pytest.mark.parametrize(("size_mv", "advice"), [(0.15, "no shock"), (0.18, "no shock"), (0.22, "shock"), (1, "shock")])
+def test_a_living_signal_under_two_tenths_of_a_millivolt_is_asystole(
+    ecg: np.ndarray, size_mv: float, advice: str
+) -> None:
+    answer = always(9.0).predict(size_mv / 2 * np.sin(2 * np.pi * 5 * np.arange(1250) / RATE), RATE)
+    assert (answer.advice, answer.status, answer.reason) == (advice, "ok", None)
+    assert answer.amplitude_mv == pytest.approx(size_mv, rel=0.05)
+    assert (answer.shock_probability <= 0.01) == (advice == "no shock")
+    np.testing.assert_allclose(answer.probabilities, [1 - answer.shock_probability, answer.shock_probability])
+    assert answer.logit == pytest.approx(9.0), "what the network said is kept"
+
+
+def test_asystole_is_decided_before_the_card_s_rules_and_after_faults(ecg: np.ndarray) -> None:
+    doubtful = always(0.0, abstention=Abstention((ProbabilityBand(0.2, 0.8),)).to_dict())
+    assert doubtful.predict(0.1 * ecg / np.ptp(ecg), RATE).advice == "no shock"
+    assert str(doubtful.predict(ecg, RATE).reason).startswith("probability: ")
+    assert str(always(9.0).predict(0.004 * ecg, RATE).reason).startswith("flat: ")
+    assert always(9.0).predict(0.004 * ecg, RATE).advice == "undecided"
+
+
+def test_noise_that_the_network_finds_withholds_the_advice(ecg: np.ndarray) -> None:
+    rules = Abstention((Unreadable(0.6), ProbabilityBand(0.2, 0.8))).to_dict()
+    assert always(9.0, noise=0.0, abstention=rules).predict(ecg, RATE).advice == "shock"
+    withheld = always(0.0, noise=3.0, abstention=rules).predict(ecg, RATE)
+    assert (withheld.advice, withheld.reason) == ("undecided", Unreadable.reason)
+
+
+def test_outputs_are_those_of_the_network(advisor: ShockAdvisor) -> None:
+    assert advisor.output_names == ("logit", "features")
+    assert always(0.0).output_names == ("logit", "features", "noise")
+
+
+@pytest.mark.parametrize("rate", [333.2, 333.3, 127.7])
+@pytest.mark.parametrize("seconds", [2.0, 5.0, 10.0])
+def test_a_window_is_as_long_as_was_asked_to_the_nearest_sample(
+    advisor: ShockAdvisor, rate: float, seconds: float
+) -> None:
+    ecg = np.random.default_rng(0).normal(size=round(30 * rate))
+    for start_s in (0.0, 0.37, 7.77):
+        answer = advisor.predict(ecg, rate, start_s=start_s, duration_s=seconds)
+        assert answer.duration_s == pytest.approx(seconds, abs=0.5 / rate + 1e-9)
+    last = EcgWindow(ecg.astype(np.float32), rate).cut(seconds, 0.37)[-1]
+    assert advisor.predict(ecg, rate, start_s=last.start_s, duration_s=seconds).logit == advisor.advise([last])[0].logit
 
 
 def test_a_file_s_own_gaps_are_bridged_or_undecided(advisor: ShockAdvisor, ecg: np.ndarray, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from apps.ecg_shock import ShockAdvisor
+from apps.ecg_shock.window import read_window
 
 SAMPLES = Path(__file__).parents[3] / "apps" / "ecg_shock" / "samples"
 
@@ -39,7 +40,23 @@ def test_dead_line_is_not_advised_on(advisor: ShockAdvisor) -> None:
     assert advisor.predict(np.zeros(1250), 250).advice == "undecided"
 
 
-def test_quiet_line_gets_no_shock(advisor: ShockAdvisor) -> None:
+@pytest.mark.parametrize("noise_mv", [0.005, 0.01, 0.02])
+def test_quiet_line_gets_no_shock(advisor: ShockAdvisor, noise_mv: float) -> None:
     """Asystole with a little amplifier noise."""
-    line = np.random.default_rng(0).normal(0, 0.01, 1250)
-    assert advisor.predict(line, 250).shock_probability < 0.5
+    answer = advisor.predict(np.random.default_rng(0).normal(0, noise_mv, 1250), 250)
+    assert (answer.advice, answer.status) == ("no shock", "ok")
+
+
+def test_recorded_asystole_is_decided_by_its_size(advisor: ShockAdvisor) -> None:
+    decisions = advisor.predict_record(SAMPLES / "asystole", window_s=5, step_s=1)
+    assert {decision.advice for decision in decisions} == {"no shock"}
+    assert max(decision.amplitude_mv for decision in decisions) < 0.2
+
+
+def test_fibrillation_is_advised_on_as_it_begins(advisor: ShockAdvisor) -> None:
+    stream = advisor.stream(250.0, confirm=2)
+    stream.push(read_window(SAMPLES / "vf_onset").ecg)
+    first, *later = stream.changes
+    shock = next(change for change in later if change.advice == "shock")
+    assert first.advice == "no shock"
+    assert 0 < shock.at_s - 4044 / 250 < 8

@@ -30,9 +30,33 @@ def test_a_constant_line_is_flat(level: float) -> None:
     assert str(fault(np.full(1250, level), RATE)).startswith("flat")
 
 
-def test_a_lead_lost_halfway_is_flat(ecg: np.ndarray) -> None:
+def test_a_lead_lost_halfway_is_off(ecg: np.ndarray) -> None:
     ecg[500:] = ecg[500]
-    assert "stands still for 3.0 s" in str(fault(ecg, RATE))
+    assert fault(ecg, RATE) == "lead off: the line stands still for 3.0 of 5.0 s"
+
+
+def test_the_last_bit_of_a_converter_is_no_life(ecg: np.ndarray) -> None:
+    ecg[:700] = 0.005 * np.random.default_rng(1).integers(0, 2, 700)
+    assert str(fault(ecg, RATE)).startswith("lead off: the line stands still for 2.8")
+
+
+def test_half_of_a_short_window_is_enough(ecg: np.ndarray) -> None:
+    ecg[200:460] = 0.3
+    assert fault(ecg, RATE) is None, "a second of five"
+    assert str(fault(ecg[:500], RATE)).startswith("lead off: the line stands still for 1.0 of 2.0 s")
+
+
+def test_a_line_that_leaves_for_the_rail_is_off(ecg: np.ndarray) -> None:
+    ecg[700:] += 15.0
+    assert str(fault(ecg, RATE)).startswith("lead off: the line lies 15 mV apart")
+
+
+def test_a_large_wander_is_no_lost_lead(ecg: np.ndarray) -> None:
+    assert fault(ecg + 4 * np.sin(2 * np.pi * 0.2 * np.arange(1250) / RATE), RATE) is None
+
+
+def test_one_spike_on_a_dead_line_is_no_life() -> None:
+    assert str(fault(np.where(np.arange(1250) == 400, 1.0, 0.0), RATE)).startswith("lead off")
 
 
 def test_clipped_at_both_ends(ecg: np.ndarray) -> None:

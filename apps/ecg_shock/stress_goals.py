@@ -1,0 +1,105 @@
+"""What was asked of the network under stress, and whether it is met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from apps.ecg_shock.artefacts import ARTEFACTS
+from apps.ecg_shock.cost import FEATURES_MS, ONNX_BATCH_MS, Cost
+from apps.ecg_shock.disturbances import GAIN, INVERSION, LENGTH
+from apps.ecg_shock.stress_results import Rates, StressResults
+from shared.crossval import fold_spread
+from shared.metrics.binary import BALANCED_ACCURACY
+from shared.report import ReportTable
+from shared.results import NETWORK
+
+__all__ = ["goal_table"]
+
+SPECIFICITY_GOALS = (("wander", 6.0, 95.0), ("wander", 0.0, 90.0), ("muscle", 6.0, 95.0), ("muscle", 0.0, 90.0),
+                     ("compressions", 6.0, 85.0))  # fmt: skip
+"""Artefact, signal-to-noise ratio in dB, lowest specificity in percent."""
+SENSITIVITY_GOAL = (6.0, 95.0)
+"""Down to this ratio, at least this sensitivity."""
+UNDECIDED_GOALS = ((6.0, 10.0), (0.0, 20.0))
+"""At this ratio, at most this share undecided."""
+GAINS_WITHIN = (0.5, 2.0)
+POINTS = 2.0
+"""Points of sensitivity or specificity that gain and inversion may cost, and of balanced accuracy 2 s instead of 5."""
+ONNX_GOAL_MS, TIMES_FASTER = 0.15, 20.0
+"""In ONNX Runtime and batches: milliseconds for a decision, or else how many times faster than the features."""
+
+
+@dataclass(frozen=True)
+class _Goal:
+    what: str
+    wanted: str
+    found: str
+    met: bool
+
+
+def goal_table(results: StressResults, cost: Cost) -> ReportTable:
+    """The goals, what was found, and "met" or "not met"; goals that this set cannot test are left out."""
+    goals = [*_noise_goals(results), *_gain_goals(results), *_length_goal(results), *_speed_goal(cost)]
+    return ReportTable(
+        "Goals under stress",
+        ("of the network", "goal", "found", "verdict"),
+        [(goal.what, goal.wanted, goal.found, "met" if goal.met else "not met") for goal in goals],
+        "Percent; the mean over seeds. Where a goal is for every artefact, the worst is named.",
+    )
+
+
+def _noise_goals(results: StressResults) -> Iterator[_Goal]:
+    for name, snr, lowest in SPECIFICITY_GOALS:
+        found = 100 * results.rates(NETWORK, name, snr).specificity
+        what = f"specificity, {ARTEFACTS[name].title}, {snr:g} dB"
+        yield _Goal(what, f">= {lowest:g}", f"{found:.1f}", found >= lowest)
+    snr, lowest = SENSITIVITY_GOAL
+    name, found = _worst(results, snr, lambda rates: -rates.sensitivity)
+    yield _Goal(
+        f"sensitivity, every artefact, {snr:g} dB", f">= {lowest:g}", f"{-found:.1f} ({name})", -found >= lowest
+    )
+    for snr, highest in UNDECIDED_GOALS:
+        name, found = _worst(results, snr, lambda rates: rates.undecided)
+        yield _Goal(
+            f"undecided, every artefact, {snr:g} dB", f"<= {highest:g}", f"{found:.1f} ({name})", found <= highest
+        )
+
+
+def _worst(results: StressResults, snr: float, badness: Callable[[Rates], float]) -> tuple[str, float]:
+    """The artefact of the largest `badness` of all, and that in percent."""
+    found = {name: 100 * badness(results.rates(NETWORK, name, snr)) for name in ARTEFACTS}
+    worst = max(found, key=lambda name: found[name])
+    return ARTEFACTS[worst].title, found[worst]
+
+
+def _gain_goals(results: StressResults) -> Iterator[_Goal]:
+    clean = results.clean(NETWORK)
+    low, high = GAINS_WITHIN
+    inside = [(GAIN, level) for level in results.levels(GAIN) if low <= level <= high and level != 1]
+    for what, asked in ((f"gain x{low:g} to x{high:g}", inside), ("inversion", [(INVERSION, 1.0)])):
+        found = [results.rates(NETWORK, test, level) for test, level in asked]
+        lost = max(max(clean.sensitivity - r.sensitivity, clean.specificity - r.specificity) for r in found)
+        name = f"{what}: loss of sensitivity or specificity"
+        yield _Goal(name, f"<= {POINTS:g}", f"{100 * lost:.1f}", 100 * lost <= POINTS)
+
+
+def _length_goal(results: StressResults) -> Iterator[_Goal]:
+    if {2.0, 5.0} <= set(results.levels(LENGTH)):
+        spread = [
+            fold_spread(BALANCED_ACCURACY, results.rows(NETWORK, LENGTH, seconds))[NETWORK]["mean"]
+            for seconds in (5.0, 2.0)
+        ]
+        if None not in spread:
+            lost = 100 * (spread[0] - spread[1])
+            yield _Goal(
+                "2 s instead of 5 s: loss of balanced accuracy", f"<= {POINTS:g}", f"{lost:.1f}", lost <= POINTS
+            )
+
+
+def _speed_goal(cost: Cost) -> Iterator[_Goal]:
+    if ONNX_BATCH_MS in cost.milliseconds:
+        found, peer = cost.milliseconds[ONNX_BATCH_MS], cost.milliseconds[FEATURES_MS]
+        wanted = f"< {ONNX_GOAL_MS:g} ms, or {TIMES_FASTER:g} times faster than the features"
+        met = found < ONNX_GOAL_MS or peer / found >= TIMES_FASTER
+        yield _Goal("ONNX Runtime in batches, a decision", wanted, f"{found:.3f} ms, {peer / found:.0f} times", met)

@@ -1,0 +1,116 @@
+"""The verb `watch`, and the demo's picture: a recording as it comes in, with the advice that stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from apps.ecg_shock import ShockAdvisor, demo
+from apps.ecg_shock.app import APP
+from apps.ecg_shock.onset import watch_onset
+from apps.ecg_shock.watch import watched
+from apps.ecg_shock.window import read_window
+from shared.cli import main
+from shared.errors import InputError
+
+ONSET = Path(demo.__file__).parent / "samples" / demo.ONSET
+LABELLED_S = 4044 / 250
+
+
+@pytest.fixture(scope="module")
+def advisor() -> ShockAdvisor:
+    return ShockAdvisor.from_pretrained("paper")
+
+
+@pytest.fixture
+def say(advisor: ShockAdvisor, capsys, monkeypatch) -> Callable[..., list[str]]:
+    """The lines that the verb prints."""
+    monkeypatch.setattr(ShockAdvisor, "from_pretrained", classmethod(lambda cls, *_, **__: advisor))
+
+    def lines(*words: object) -> list[str]:
+        assert main(APP, ["watch", *map(str, words)]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    return lines
+
+
+def test_a_line_for_each_window_with_what_stands(say, advisor: ShockAdvisor) -> None:
+    lines = [json.loads(line) for line in say(ONSET, "--json", "true", "--confirm", 2, "--start_s", 8)]
+    alone = advisor.predict_record(ONSET, start_s=8, window_s=5, step_s=1)
+    assert [line["start_s"] for line in lines] == [decision.start_s for decision in alone]
+    assert [line["advice"] for line in lines] == [decision.advice for decision in alone]
+    changes = [line["change"] for line in lines if line["change"]]
+    assert lines[0]["standing_advice"] is None
+    assert changes[0] == {"advice": "no shock", "at_s": 14.0, "time_to_advice_s": 6.0}
+    shock = next(change for change in changes if change["advice"] == "shock")
+    assert LABELLED_S < shock["at_s"] < LABELLED_S + 8
+    assert lines[-1]["standing_advice"] == changes[-1]["advice"]
+
+
+def test_a_person_reads_the_same(say) -> None:
+    lines = say(ONSET, "--window_s", 4, "--step_s", 2)
+    assert len(lines) == 19
+    assert lines[0].endswith("| stands: no shock  <- changed at 4.0 s, after 4.0 s of signal")
+    assert any("| stands: shock  <- changed at" in line for line in lines)
+
+
+def test_small_steps_lose_no_change(advisor: ShockAdvisor) -> None:
+    moments = list(watched(advisor, read_window(ONSET, duration_s=24), window_s=2.0, step_s=0.1, confirm=3))
+    stream = advisor.stream(250.0, 2.0, 0.1, 3)
+    stream.take(read_window(ONSET, duration_s=24).ecg)
+    assert tuple(moment.change for moment in moments if moment.change) == stream.changes
+    assert len(moments) == 221
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--window_s", "60"), "2 to 10 s"),
+        (("--start_s", "37"), "a window of 5 s does not fit"),
+        (("--confirm", "0"), "--confirm must be 1 or more; found 0"),
+        (("--step_s", "0"), "--step_s must be a number above 0"),
+        (("--step_s", "0.001"), "at least one sample apart"),
+        (("--unit", "uV"), "is in mV by its own account"),
+        (("--windows", "5"), "Unknown option --windows"),
+    ],
+)
+def test_a_mistake_is_one_line(advisor: ShockAdvisor, capsys, words: tuple[str, ...], message: str) -> None:
+    assert main(APP, ["watch", str(ONSET), "--model", "paper", *words]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("note: ")]
+    assert message in line
+
+
+def test_missing_samples_of_a_file_do_not_end_the_watch(say, tmp_path: Path) -> None:
+    ecg = np.random.default_rng(0).normal(size=2000)
+    ecg[600:630] = np.nan
+    path = tmp_path / "gap.csv"
+    path.write_text("ecg\n" + "\n".join("nan" if np.isnan(value) else f"{value:.5f}" for value in ecg))
+    assert len(say(path, "--sampling_rate", 250, "--unit", "mV")) == 4
+
+
+def test_the_demo_shows_the_onset_and_the_moment_of_advice() -> None:
+    part = demo.demo()
+    row = part.rows[-1]
+    assert row.expected == "ventricular fibrillation from 16.2 s on (VFDB 430)"
+    assert row.answer.startswith("shock, ")
+    assert "fibrillation begin at 16.2 s; a shock is advised at" in part.section.paragraphs[-1]
+    picture = part.section.figures[0]
+    times = {line.get_label(): line.get_xdata()[0] for line in picture.figure.axes[0].lines}
+    assert times["onset, labelled"] == pytest.approx(LABELLED_S)
+    assert times["shock advised"] > times["onset, labelled"]
+
+
+def test_an_onset_that_is_missed_is_said(advisor: ShockAdvisor, monkeypatch) -> None:
+    monkeypatch.setattr(advisor, "threshold", 1.1)
+    row, sentence, _ = watch_onset(advisor, ONSET)
+    assert row.answer == "no shock advised"
+    assert "a shock is never advised" in sentence
+
+
+def test_shorter_than_a_window(advisor: ShockAdvisor) -> None:
+    with pytest.raises(InputError, match="does not fit"):
+        next(watched(advisor, read_window(ONSET, duration_s=3), 5.0, 1.0, 1))
