@@ -40,10 +40,10 @@ class Artefact:
 
 
 def wander(rng: Rng, rows: int, samples: int, sampling_rate: float) -> FloatArray:
-    """Baseline wander: 60 % breathing at 0.15-0.5 Hz with an overtone, 40 % drift of electrodes (1/f^2, 0.05-1 Hz)."""
+    """Baseline wander: 40 % breathing at 0.15-0.5 Hz with an overtone, 60 % movement of electrodes, 0.1-1 Hz, flat."""
     breath = _harmonics(rng, rows, samples, sampling_rate, (0.15, 0.5), (0.85, 0.15), drift=0.1)
-    drift = _coloured(rng, rows, samples, sampling_rate, (0.05, 1.0), slope=-2.0)
-    return np.sqrt(0.6) * breath + np.sqrt(0.4) * drift
+    movement = _coloured(rng, rows, samples, sampling_rate, (0.1, 1.0))
+    return np.sqrt(0.4) * breath + np.sqrt(0.6) * movement
 
 
 def muscle(rng: Rng, rows: int, samples: int, sampling_rate: float) -> FloatArray:
@@ -171,7 +171,7 @@ def _swelling(
 ARTEFACTS: Mapping[str, Artefact] = {
     artefact.name: artefact
     for artefact in (
-        Artefact("wander", "baseline wander", wander),
+        Artefact("wander", "baseline wander, 0.1-1 Hz", wander),
         Artefact("muscle", "muscle (EMG), 15-40 Hz", muscle),
         Artefact("mains 50", "mains, 50 Hz", partial(mains, frequency=50.0), unseen=True),
         Artefact("mains 60", "mains, 60 Hz", partial(mains, frequency=60.0), unseen=True),

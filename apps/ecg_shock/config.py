@@ -148,6 +148,8 @@ class TrainConfig(BaseTrainConfig):
     """Adam's peak learning rate."""
     weight_decay: float = 0.0
     """Decoupled decay of the weights (AdamW)."""
+    shock_weight: float = 1.0
+    """How much a shockable window counts in the loss beside another: a missed fibrillation is the graver error."""
     label_smoothing: float = 0.0
     """Labels are drawn in from 0 and 1 by this much: some of them are wrong."""
     undecided_band: tuple[float, float] = (0.2, 0.8)
@@ -159,6 +161,8 @@ class TrainConfig(BaseTrainConfig):
             raise ConfigError(f"learning_rate must be above 0; found {self.learning_rate}.")
         if not 0 <= self.weight_decay < math.inf:
             raise ConfigError(f"weight_decay must be 0 or more; found {self.weight_decay}.")
+        if not 0 < self.shock_weight < math.inf:
+            raise ConfigError(f"shock_weight must be above 0; found {self.shock_weight}.")
         if not 0 <= self.label_smoothing < 0.5:
             raise ConfigError(f"label_smoothing must be from 0 to below 0.5; found {self.label_smoothing}.")
         low, high = self.undecided_band

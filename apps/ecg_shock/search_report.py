@@ -184,7 +184,8 @@ def _duration_table(medians: Sequence[Entry], value: str) -> ReportTable:
         "Durations: the median architecture of each depth at its best rate",
         ("blocks", "learning rate", *(f"{scored['duration_s']:g} s" for scored in durations)),
         rows,
-        f"{value}; the weights are those trained on the set's own windows, of which two are joined where one is too short. Scored: {counts}. {FLATTERED}",
+        f"{value}. The weights are those trained on the set's own windows, of which two are joined where one is too "
+        f"short. Scored: {counts}. {FLATTERED}",
     )
 
 

@@ -77,7 +77,8 @@ class ShockTask:
         logit, _, *noise = model(batch.ecg)
         smoothing = self.config.label_smoothing
         label = batch.shock * (1 - 2 * smoothing) + smoothing
-        terms = {"cross-entropy": functional.binary_cross_entropy_with_logits(logit, label, batch.weight)}
+        weight = torch.where(batch.shock == 1, self.config.shock_weight * batch.weight, batch.weight)
+        terms = {"cross-entropy": functional.binary_cross_entropy_with_logits(logit, label, weight)}
         for answer in noise:
             terms["noise"] = NOISE_SHARE * functional.binary_cross_entropy_with_logits(answer, batch.noise)
         return terms

@@ -202,7 +202,7 @@ def test_goals_are_met_or_not() -> None:
     good, bad = goals(0.96, 0.99, 0.14), goals(0.92, 0.97, 0.2)
     assert set(good.values()) == {"met"}
     assert {what for what, verdict in bad.items() if verdict == "not met"} == {
-        "specificity, baseline wander, 6 dB",
+        "specificity, baseline wander, 0.1-1 Hz, 6 dB",
         "specificity, muscle (EMG), 15-40 Hz, 6 dB",
         "gain x0.5 to x2: loss of sensitivity or specificity",
         "ONNX Runtime in batches, a decision",
