@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.table import Table
 
 from apps.ecg_shock import ShockAdvisor
+from apps.ecg_shock.classical.features import features
 from apps.ecg_shock.data import SAMPLING_RATE, preprocess
-from apps.ecg_shock.features import features
 from apps.ecg_shock.window import read_window
 
 ROUNDS = 30

@@ -18,10 +18,12 @@ APP = App(
     verbs={
         **training_verbs(_CONFIG),
         "search": Verb(
-            "apps.ecg_shock.search:search", f"{_CONFIG}:SearchConfig", "random search over the paper's architectures"
+            "apps.ecg_shock.paper_search.search:search",
+            f"{_CONFIG}:SearchConfig",
+            "random search over the paper's architectures",
         ),
         "stress": Verb(
-            "apps.ecg_shock.stress:stress",
+            "apps.ecg_shock.robustness.stress:stress",
             f"{_CONFIG}:StressConfig",
             "ask a cross-validation's networks about shortened, lengthened and disturbed windows",
             ("grid",),

@@ -24,8 +24,8 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
-from apps.ecg_shock.detectors import ThresholdDetector
-from apps.ecg_shock.features import FEATURES
+from apps.ecg_shock.classical.detectors import ThresholdDetector
+from apps.ecg_shock.classical.features import FEATURES
 from shared.baselines import EstimatorBaseline
 from shared.errors import InputError
 
@@ -41,7 +41,7 @@ __all__ = [
 
 FloatArray = npt.NDArray[np.float64]
 
-TRUSTED = ("apps.ecg_shock.baselines.MarginSVC", "apps.ecg_shock.detectors.ThresholdDetector")
+TRUSTED = ("apps.ecg_shock.baselines.MarginSVC", "apps.ecg_shock.classical.detectors.ThresholdDetector")
 """Estimators of this app that `shared.baselines.load_estimator` is to accept."""
 
 

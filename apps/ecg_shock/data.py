@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
-from apps.ecg_shock.measure import SAMPLING_RATE
 from shared.errors import InputError
 from shared.prepared import PreparedSet
 from shared.table import Table, n_rows, require
@@ -30,6 +29,8 @@ __all__ = [
 
 Samples = npt.NDArray[np.floating]
 
+SAMPLING_RATE = 125
+"""Samples per second of every preprocessed window; 125 Hz as in Krasteva et al. 2020."""
 BAND_HZ = (0.5, 30.0)
 """Pass band: below lies baseline wander, above mains and most muscle noise."""
 MIN_RATE = 75.0

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from apps.ecg_shock.amplitude import amplitude_mv
 from apps.ecg_shock.baselines import baselines
+from apps.ecg_shock.classical.features import features_of
 from apps.ecg_shock.data import ShockWindows, has_verdict
-from apps.ecg_shock.features import features_of
 from apps.ecg_shock.predict import ShockAdvisor
 from apps.ecg_shock.window import EcgWindow
 from shared.baselines import Baseline

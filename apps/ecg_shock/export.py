@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from apps.ecg_shock.c_header import write_header
+from apps.ecg_shock.c_code.c_header import write_header
+from apps.ecg_shock.c_code.quantise import dequantised, quantised
 from apps.ecg_shock.data import preprocess
 from apps.ecg_shock.predict import WINDOW_S, ShockAdvisor
-from apps.ecg_shock.quantise import dequantised, quantised
 from apps.ecg_shock.window import read_window
 from shared import verbs
 from shared.contract import App

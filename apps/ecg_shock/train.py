@@ -15,17 +15,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import AdamW, Optimizer
 
-from apps.ecg_shock import evaluate, rhythm_report
+from apps.ecg_shock import evaluate
 from apps.ecg_shock.amplitude import ASYSTOLE_MV, amplitude_mv
 from apps.ecg_shock.app import APP
-from apps.ecg_shock.augment import Augmentation
-from apps.ecg_shock.calibration import even_odds
 from apps.ecg_shock.config import TrainConfig
 from apps.ecg_shock.data import ShockWindows, has_verdict, training_rows, windows_of
-from apps.ecg_shock.draws import AsRecorded, Batch, Disturbed, Draw, Pool, pools
 from apps.ecg_shock.model import build_network
 from apps.ecg_shock.predict import ShockAdvisor
-from apps.ecg_shock.strips import strips_of
+from apps.ecg_shock.report import rhythm_report
+from apps.ecg_shock.report.calibration import even_odds
+from apps.ecg_shock.training.augment import Augmentation
+from apps.ecg_shock.training.draws import AsRecorded, Batch, Disturbed, Draw, Pool, pools
+from apps.ecg_shock.training.strips import strips_of
 from shared.abstention import Abstention, FarFromTraining, ProbabilityBand, Rule, Unreadable
 from shared.baselines import Baseline
 from shared.calibrate import Calibrator, Identity, Temperature

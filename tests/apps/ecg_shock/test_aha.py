@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from apps.ecg_shock.aha import aha_table
+from apps.ecg_shock.report.aha import aha_table
 from shared.table import Table
 from tests.apps.ecg_shock.decided import again, joined, windows
 

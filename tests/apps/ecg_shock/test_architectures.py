@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from apps.ecg_shock.architectures import BLOCKS, FILTERS, KERNELS, Architecture, draw, median
+from apps.ecg_shock.paper_search.architectures import BLOCKS, FILTERS, KERNELS, Architecture, draw, median
 from shared.errors import ConfigError
 
 PAPER = Architecture((20, 15, 15, 10, 5), (10,) * 5)

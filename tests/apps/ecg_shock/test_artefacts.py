@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from apps.ecg_shock.artefacts import ARTEFACTS, Artefact
+from apps.ecg_shock.robustness.artefacts import ARTEFACTS, Artefact
 
 EVERY = pytest.mark.parametrize("artefact", ARTEFACTS.values(), ids=ARTEFACTS)
 

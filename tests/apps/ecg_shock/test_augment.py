@@ -7,12 +7,12 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from apps.ecg_shock.augment import Augmentation
 from apps.ecg_shock.config import AugmentConfig, DrawConfig
 from apps.ecg_shock.data import SAMPLING_RATE, ShockWindows, band_pass, preprocess, training_rows
-from apps.ecg_shock.draws import AsRecorded, Disturbed, Pool, pools
-from apps.ecg_shock.noise_bank import KINDS, NoiseBank
-from apps.ecg_shock.strips import Strips
+from apps.ecg_shock.training.augment import Augmentation
+from apps.ecg_shock.training.draws import AsRecorded, Disturbed, Pool, pools
+from apps.ecg_shock.training.noise_bank import KINDS, NoiseBank
+from apps.ecg_shock.training.strips import Strips
 from data_prep.ecg_set import ECG_FIELD
 from data_prep.synth import ecg_shock
 from shared.errors import InputError

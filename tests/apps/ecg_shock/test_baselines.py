@@ -13,9 +13,9 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
 
 from apps.ecg_shock.baselines import TRUSTED, MarginSVC, balanced_weights, baselines, patient_weights
+from apps.ecg_shock.classical.detectors import ThresholdDetector
+from apps.ecg_shock.classical.features import FEATURES, features_of
 from apps.ecg_shock.data import preprocess
-from apps.ecg_shock.detectors import ThresholdDetector
-from apps.ecg_shock.features import FEATURES, features_of
 from shared.baselines import load_estimator, save_estimator
 from shared.errors import CheckpointError, ConfigError, InputError
 

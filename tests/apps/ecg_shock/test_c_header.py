@@ -19,11 +19,11 @@ from torch import nn
 from apps.ecg_shock import ShockAdvisor
 from apps.ecg_shock.amplitude import ASYSTOLE_MV, amplitude_mv
 from apps.ecg_shock.app import APP
-from apps.ecg_shock.c_header import render_header, write_header
+from apps.ecg_shock.c_code.c_header import render_header, write_header
+from apps.ecg_shock.c_code.quantise import dequantised, quantised
 from apps.ecg_shock.data import preprocess
 from apps.ecg_shock.export import export
 from apps.ecg_shock.model import ShockNet
-from apps.ecg_shock.quantise import dequantised, quantised
 from apps.ecg_shock.residual import ResidualNet
 from apps.ecg_shock.window import read_window
 from shared.abstention import Abstention, Evidence, ProbabilityBand, Unreadable

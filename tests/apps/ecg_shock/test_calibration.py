@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from apps.ecg_shock.calibration import calibration_figures, calibration_tables, cross_fitted, even_odds
+from apps.ecg_shock.report.calibration import calibration_figures, calibration_tables, cross_fitted, even_odds
 from shared.table import Table, take
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from apps.ecg_shock.data import ShockWindows
-from apps.ecg_shock.durations import excerpts
+from apps.ecg_shock.robustness.durations import excerpts
 from shared.prepared import FieldSpec, PreparedSet, PreparedWriter
 
 RATE = 100.0

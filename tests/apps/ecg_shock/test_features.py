@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal, stats
 
-from apps.ecg_shock.complexity import GRID
+from apps.ecg_shock.classical.complexity import GRID
+from apps.ecg_shock.classical.features import FEATURES, MEASURES, SCALES, features, features_of
+from apps.ecg_shock.data import SAMPLING_RATE, preprocess
 from apps.ecg_shock.data import SAMPLING_RATE as NETWORK_RATE
-from apps.ecg_shock.data import preprocess
-from apps.ecg_shock.features import FEATURES, MEASURES, SCALES, features, features_of
-from apps.ecg_shock.measure import SAMPLING_RATE
 from shared.errors import InputError
 
 Window = npt.NDArray[np.float64]

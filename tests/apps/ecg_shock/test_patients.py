@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from apps.ecg_shock.patients import BY_PATIENT, GAIN, hardest_patient, left_out_tables, patient_tables
+from apps.ecg_shock.report.patients import BY_PATIENT, GAIN, hardest_patient, left_out_tables, patient_tables
 from shared.evaluation import models_of
 from shared.report import ReportTable
 from shared.table import Table

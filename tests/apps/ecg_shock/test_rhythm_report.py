@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from apps.ecg_shock.rhythm_report import BY_CLASS, sections, tables
+from apps.ecg_shock.report.rhythm_report import BY_CLASS, sections, tables
 from shared.report import captioned
 from shared.table import Table
 from tests.apps.ecg_shock.decided import again, joined, windows

@@ -12,9 +12,9 @@ import pytest
 
 from apps.ecg_shock import search as module
 from apps.ecg_shock.app import APP
-from apps.ecg_shock.architectures import Architecture, draw
-from apps.ecg_shock.candidates import DURATIONS_S, RESULT, described
-from apps.ecg_shock.search_report import budget, depth_comparison, depth_sentence, write_findings
+from apps.ecg_shock.paper_search.architectures import Architecture, draw
+from apps.ecg_shock.paper_search.candidates import DURATIONS_S, RESULT, described
+from apps.ecg_shock.paper_search.search_report import budget, depth_comparison, depth_sentence, write_findings
 from data_prep.synth import ecg_shock
 from shared.atomic import read_json, write_json
 from shared.cli import main

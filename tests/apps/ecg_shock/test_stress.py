@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from apps.ecg_shock import cost as cost_module
-from apps.ecg_shock import disturbances
 from apps.ecg_shock.app import APP
-from apps.ecg_shock.artefacts import ARTEFACTS
-from apps.ecg_shock.cost import FEATURES_MS, ONNX_BATCH_MS, Cost
 from apps.ecg_shock.data import windows_of
-from apps.ecg_shock.disturbances import GAIN, GAINS, INVERSION, LENGTH, SECOND_LEAD, SNRS_DB
 from apps.ecg_shock.predict import ShockAdvisor
-from apps.ecg_shock.stress_goals import goal_table
-from apps.ecg_shock.stress_results import Rates, StressResults
+from apps.ecg_shock.robustness import disturbances
+from apps.ecg_shock.robustness.artefacts import ARTEFACTS
+from apps.ecg_shock.robustness.cost import FEATURES_MS, ONNX_BATCH_MS, Cost
+from apps.ecg_shock.robustness.disturbances import GAIN, GAINS, INVERSION, LENGTH, SECOND_LEAD, SNRS_DB
+from apps.ecg_shock.robustness.stress_goals import goal_table
+from apps.ecg_shock.robustness.stress_results import Rates, StressResults
 from apps.ecg_shock.window import EcgWindow
 from data_prep.synth import ecg_shock
 from shared.atomic import read_json

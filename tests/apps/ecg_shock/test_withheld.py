@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from apps.ecg_shock.calibration import cross_fitted
-from apps.ecg_shock.withheld import trade_off_figures, withheld_tables, withheld_told
+from apps.ecg_shock.report.calibration import cross_fitted
+from apps.ecg_shock.report.withheld import trade_off_figures, withheld_tables, withheld_told
 from shared.abstention import ProbabilityBand
 from shared.table import Table
 from tests.apps.ecg_shock.decided import joined, windows

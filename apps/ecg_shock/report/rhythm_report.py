@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from apps.ecg_shock import aha, calibration, patients, withheld
 from apps.ecg_shock.baselines import SINGLE_DETECTOR
-from apps.ecg_shock.counts import n_patients, n_windows, percent, with_trainings
 from apps.ecg_shock.evaluate import scored
+from apps.ecg_shock.report import aha, calibration, patients, withheld
+from apps.ecg_shock.report.counts import n_patients, n_windows, percent, with_trainings
 from shared.evaluation import models_of
 from shared.metrics.binary import POSITIVE_RATE, SENSITIVITY, SPECIFICITY
 from shared.report import ReportTable, Section, captioned

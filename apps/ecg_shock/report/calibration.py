@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from apps.ecg_shock.amplitude import ASYSTOLE_MV
-from apps.ecg_shock.counts import by_training
 from apps.ecg_shock.data import has_verdict
+from apps.ecg_shock.report.counts import by_training
 from shared.calibrate import Temperature
 from shared.figures import reliability
 from shared.metrics.binary import ECE, LOG_LOSS

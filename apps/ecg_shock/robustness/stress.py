@@ -19,14 +19,14 @@ import numpy as np
 
 from apps.ecg_shock.baselines import baselines
 from apps.ecg_shock.config import CrossvalConfig, StressConfig
-from apps.ecg_shock.cost import Cost, cost_of
 from apps.ecg_shock.data import has_verdict
-from apps.ecg_shock.disturbances import LENGTHS_S
-from apps.ecg_shock.durations import excerpts
 from apps.ecg_shock.predict import ShockAdvisor
-from apps.ecg_shock.stress_answers import classical_answers, network_answers
-from apps.ecg_shock.stress_report import sections
-from apps.ecg_shock.stress_results import StressResults
+from apps.ecg_shock.robustness.cost import Cost, cost_of
+from apps.ecg_shock.robustness.disturbances import LENGTHS_S
+from apps.ecg_shock.robustness.durations import excerpts
+from apps.ecg_shock.robustness.stress_answers import classical_answers, network_answers
+from apps.ecg_shock.robustness.stress_report import sections
+from apps.ecg_shock.robustness.stress_results import StressResults
 from apps.ecg_shock.train import ShockExperiment
 from shared.atomic import read_json, write_json
 from shared.cli import load_config

@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from apps.ecg_shock.counts import by_training, n_patients, n_windows, percent
+from apps.ecg_shock.report.counts import by_training, n_patients, n_windows, percent
 from shared.crossval import fold_spread
 from shared.evaluation import interval_text, models_of
 from shared.figures import per_group_bars

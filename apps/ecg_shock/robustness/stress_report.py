@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from apps.ecg_shock.artefacts import ARTEFACTS, Artefact
 from apps.ecg_shock.baselines import SINGLE_DETECTOR
-from apps.ecg_shock.cost import Cost
-from apps.ecg_shock.disturbances import GAIN, INVERSION, LENGTH, SECOND_LEAD, SNRS_DB
-from apps.ecg_shock.stress_goals import goal_table
-from apps.ecg_shock.stress_results import Rates, StressResults, mean_over_seeds
+from apps.ecg_shock.robustness.artefacts import ARTEFACTS, Artefact
+from apps.ecg_shock.robustness.cost import Cost
+from apps.ecg_shock.robustness.disturbances import GAIN, INVERSION, LENGTH, SECOND_LEAD, SNRS_DB
+from apps.ecg_shock.robustness.stress_goals import goal_table
+from apps.ecg_shock.robustness.stress_results import Rates, StressResults, mean_over_seeds
 from shared.crossval import fold_spread
 from shared.figures import curve
 from shared.metrics.binary import AUC, BALANCED_ACCURACY, SENSITIVITY, SPECIFICITY

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from apps.ecg_shock.artefacts import ARTEFACTS
-from apps.ecg_shock.cost import FEATURES_MS, ONNX_BATCH_MS, Cost
-from apps.ecg_shock.disturbances import GAIN, INVERSION, LENGTH
-from apps.ecg_shock.stress_results import Rates, StressResults
+from apps.ecg_shock.robustness.artefacts import ARTEFACTS
+from apps.ecg_shock.robustness.cost import FEATURES_MS, ONNX_BATCH_MS, Cost
+from apps.ecg_shock.robustness.disturbances import GAIN, INVERSION, LENGTH
+from apps.ecg_shock.robustness.stress_results import Rates, StressResults
 from shared.crossval import fold_spread
 from shared.metrics.binary import BALANCED_ACCURACY
 from shared.report import ReportTable

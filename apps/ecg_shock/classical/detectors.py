@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from apps.ecg_shock.features import FEATURES
+from apps.ecg_shock.classical.features import FEATURES
 from shared.errors import ConfigError, InputError, did_you_mean
 
 __all__ = ["ThresholdDetector"]

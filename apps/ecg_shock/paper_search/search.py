@@ -16,10 +16,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from apps.ecg_shock.architectures import Architecture, draw, median
-from apps.ecg_shock.candidates import RESULT, described, score_durations, train, validation
 from apps.ecg_shock.config import SearchConfig, TrainConfig
-from apps.ecg_shock.search_report import budget, depth_comparison, depth_sentence, write_findings
+from apps.ecg_shock.paper_search.architectures import Architecture, draw, median
+from apps.ecg_shock.paper_search.candidates import RESULT, described, score_durations, train, validation
+from apps.ecg_shock.paper_search.search_report import budget, depth_comparison, depth_sentence, write_findings
 from apps.ecg_shock.train import ShockExperiment
 from shared.atomic import read_json
 from shared.contract import App

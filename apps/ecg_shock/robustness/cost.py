@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from apps.ecg_shock.classical.features import features
 from apps.ecg_shock.data import preprocess
-from apps.ecg_shock.features import features
 from apps.ecg_shock.predict import ShockAdvisor
 from apps.ecg_shock.window import EcgWindow
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from apps.ecg_shock.measure import SAMPLING_RATE, Scale, Window, measure, ratio, segments
+from apps.ecg_shock.classical.measure import Scale, Window, measure, ratio, segments
+from apps.ecg_shock.data import SAMPLING_RATE
 
 __all__ = ["amplitude", "periodicity", "slope"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apps.ecg_shock.counts import n_patients, n_windows
+from apps.ecg_shock.report.counts import n_patients, n_windows
 from shared.metrics import Weights
 from shared.metrics.weighted import ratio
 from shared.report import ReportTable

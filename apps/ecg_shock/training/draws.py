@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from apps.ecg_shock.augment import Augmentation
 from apps.ecg_shock.config import DrawConfig
 from apps.ecg_shock.data import SAMPLING_RATE, ShockWindows
+from apps.ecg_shock.training.augment import Augmentation
 from shared.errors import InputError
 
 __all__ = ["AsRecorded", "Batch", "Disturbed", "Pool", "pools"]

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
-from apps.ecg_shock.measure import SAMPLING_RATE, Scale, Window, measure, segments
+from apps.ecg_shock.classical.measure import Scale, Window, measure, segments
+from apps.ecg_shock.data import SAMPLING_RATE
 
 __all__ = ["band_counts", "mean_absolute_value", "threshold_crossing_interval", "threshold_crossing_samples"]
 

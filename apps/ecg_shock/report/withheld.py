@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from apps.ecg_shock.calibration import ruled_asystole
-from apps.ecg_shock.counts import percent
 from apps.ecg_shock.data import has_verdict
+from apps.ecg_shock.report.calibration import ruled_asystole
+from apps.ecg_shock.report.counts import percent
 from shared.abstention import Evidence, ProbabilityBand
 from shared.figures import curve
 from shared.metrics.binary import SENSITIVITY, SPECIFICITY

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
-from apps.ecg_shock.measure import SAMPLING_RATE, Scale, Window, measure
+from apps.ecg_shock.classical.measure import Scale, Window, measure
+from apps.ecg_shock.data import SAMPLING_RATE
 
 __all__ = ["hilbert_boxes", "lempel_ziv_complexity", "phase_space_boxes", "sample_entropy"]
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RESOLUTION_MV", "SAMPLING_RATE", "Measure", "Scale", "Window", "measure", "ratio", "segments"]
+from apps.ecg_shock.data import SAMPLING_RATE
 
-SAMPLING_RATE = 125
-"""Samples per second of every preprocessed window; 125 Hz as in Krasteva et al. 2020."""
+__all__ = ["RESOLUTION_MV", "Measure", "Scale", "Window", "measure", "ratio", "segments"]
+
 RESOLUTION_MV = 1e-3
 """What moves by less than this is flat: ECG recorders resolve 2.5 to 5 uV, the rest is rounding."""
 

@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from apps.ecg_shock.complexity import hilbert_boxes, lempel_ziv_complexity, phase_space_boxes, sample_entropy
-from apps.ecg_shock.measure import SAMPLING_RATE, Scale, Window
-from apps.ecg_shock.spectrum import spectral_shape, spectrum_parameters, vf_filter_leakage
-from apps.ecg_shock.threshold_counts import (
+from apps.ecg_shock.classical.complexity import hilbert_boxes, lempel_ziv_complexity, phase_space_boxes, sample_entropy
+from apps.ecg_shock.classical.measure import Scale, Window
+from apps.ecg_shock.classical.spectrum import spectral_shape, spectrum_parameters, vf_filter_leakage
+from apps.ecg_shock.classical.threshold_counts import (
     band_counts,
     mean_absolute_value,
     threshold_crossing_interval,
     threshold_crossing_samples,
 )
-from apps.ecg_shock.waveform import amplitude, periodicity, slope
+from apps.ecg_shock.classical.waveform import amplitude, periodicity, slope
+from apps.ecg_shock.data import SAMPLING_RATE
 from shared.errors import InputError
 from shared.progress import counted
 

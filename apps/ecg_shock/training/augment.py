@@ -15,8 +15,8 @@ from scipy import signal
 
 from apps.ecg_shock.config import AugmentConfig
 from apps.ecg_shock.data import SAMPLING_RATE, band_pass
-from apps.ecg_shock.noise_bank import NoiseBank
-from apps.ecg_shock.strips import Strips
+from apps.ecg_shock.training.noise_bank import NoiseBank
+from apps.ecg_shock.training.strips import Strips
 
 __all__ = ["Augmentation"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from apps.ecg_shock.artefacts import ARTEFACTS, Artefact
 from apps.ecg_shock.data import ShockWindows
-from apps.ecg_shock.durations import excerpts
+from apps.ecg_shock.robustness.artefacts import ARTEFACTS, Artefact
+from apps.ecg_shock.robustness.durations import excerpts
 from apps.ecg_shock.window import EcgWindow
 
 __all__ = [

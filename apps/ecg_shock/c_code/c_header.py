@@ -18,10 +18,10 @@ from scipy import signal
 from torch import nn
 
 from apps.ecg_shock import amplitude, data, residual
+from apps.ecg_shock.c_code.quantise import Int8Layer, quantised
 from apps.ecg_shock.data import SAMPLING_RATE
 from apps.ecg_shock.model import ShockNet
 from apps.ecg_shock.predict import ShockAdvisor
-from apps.ecg_shock.quantise import Int8Layer, quantised
 from apps.ecg_shock.residual import ResidualNet
 from apps.ecg_shock.window import LONGEST_S, SHORTEST_S
 from shared.abstention import ProbabilityBand, Unreadable

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from apps.ecg_shock.disturbances import GAIN
+from apps.ecg_shock.robustness.disturbances import GAIN
 from shared.metrics import Metric
 from shared.metrics.binary import SENSITIVITY, SPECIFICITY
 from shared.results import NETWORK

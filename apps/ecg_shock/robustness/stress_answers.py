@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from apps.ecg_shock.baselines import baselines
+from apps.ecg_shock.classical.features import features_of
 from apps.ecg_shock.data import ShockWindows, preprocess, training_rows
-from apps.ecg_shock.disturbances import LENGTH, LENGTHS_S, disturbed, lengths, subset
-from apps.ecg_shock.durations import Excerpts, excerpts
 from apps.ecg_shock.evaluate import fit_baseline
-from apps.ecg_shock.features import features_of
 from apps.ecg_shock.predict import ShockAdvisor
+from apps.ecg_shock.robustness.disturbances import LENGTH, LENGTHS_S, disturbed, lengths, subset
+from apps.ecg_shock.robustness.durations import Excerpts, excerpts
 from apps.ecg_shock.train import ShockExperiment
 from apps.ecg_shock.window import EcgWindow
 from shared.baselines import Baseline

@@ -18,10 +18,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from apps.ecg_shock.architectures import Architecture
 from apps.ecg_shock.config import NetworkConfig, TrainConfig
 from apps.ecg_shock.data import preprocess, training_rows
-from apps.ecg_shock.durations import excerpts
+from apps.ecg_shock.paper_search.architectures import Architecture
+from apps.ecg_shock.robustness.durations import excerpts
 from apps.ecg_shock.train import ShockExperiment
 from apps.ecg_shock.window import EcgWindow
 from shared.atomic import write_json

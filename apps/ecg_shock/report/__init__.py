@@ -1,0 +1,1 @@
+"""What a defibrillator engineer asks of a table of decisions."""

@@ -1,0 +1,1 @@
+"""What becomes of the advice when windows are shortened, lengthened, disturbed or scaled."""
