@@ -109,7 +109,8 @@ def fit(task: Task, model: nn.Module, config: FitConfig, folder: Path, *, resume
     except KeyboardInterrupt:
         if fabric.is_global_zero:
             kept = f"{last} keeps the epochs that had ended" if last.exists() else "no epoch had ended"
-            print(f"Stopped; {kept}. The same command with --resume true goes on from there.", file=sys.stderr)
+            told = "The same command goes on from there; train needs --resume true for it."
+            print(f"Stopped; {kept}. {told}", file=sys.stderr)
         raise
     loop.load_best()
     best = loop.state.history[loop.state.best_epoch - 1]

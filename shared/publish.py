@@ -23,7 +23,7 @@ from shared.errors import ConfigError
 from shared.evaluation import summarise
 from shared.predictor import Predictor
 from shared.results import NETWORK, labelled, network_rows
-from shared.run import Run
+from shared.run import Run, dotted
 from shared.splits import LEAKY
 from shared.table import Table, read_table, require, take, write_table
 
@@ -148,8 +148,8 @@ def _seen(card: Card) -> str:
 def _check_same_recipe(card: Card, crossval: Run) -> None:
     """Raise ConfigError unless the cross-validation tells how good a model of this card is."""
     settings = yaml.safe_load(crossval.config.read_text(encoding="utf-8"))
-    recipe = _flat(card.recipe)
-    scored = _flat(settings)
+    recipe = dotted(card.recipe)
+    scored = dotted(settings)
     differing = [key for key, value in recipe.items() if key not in FREE_TO_DIFFER and value != scored.get(key)]
     if differing:
         told = "; ".join(f"{key} {recipe[key]!r} in the run, {scored.get(key)!r} there" for key in differing)
@@ -164,11 +164,3 @@ def _check_same_recipe(card: Card, crossval: Run) -> None:
             f"The cross-validation was run on another prepared set ({crossval.data_manifest_hash}) than the model was "
             f"trained on ({', '.join(hashes)})."
         )
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat

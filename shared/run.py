@@ -30,7 +30,7 @@ import yaml
 from shared.atomic import read_json, write_json, write_text
 from shared.errors import CheckpointError, ConfigError, InputError
 
-__all__ = ["BEST", "FORMAT_VERSION", "LAST", "LOG", "LONGER_RUN", "WIDER_STUDY", "Run"]
+__all__ = ["BEST", "FORMAT_VERSION", "LAST", "LOG", "LONGER_RUN", "WIDER_STUDY", "Run", "dotted"]
 
 FORMAT_VERSION = 1
 """Layout of the folder; a folder with a higher number was written by a newer version of this software."""
@@ -193,7 +193,7 @@ class Run:
                 f"The data of {self.folder} have changed since it was started (hash {self.data_manifest_hash} then, "
                 f"{data_manifest_hash} now): resume on the same prepared set, or start a new run."
             )
-        then, now = _flat(yaml.safe_load(self.config.read_text(encoding="utf-8"))), _flat(settings)
+        then, now = dotted(yaml.safe_load(self.config.read_text(encoding="utf-8"))), dotted(settings)
         changed = [key for key in sorted({*then, *now}) if then.get(key) != now.get(key) and key not in may_change]
         if changed:
             listed = ", ".join(f"{key} ({then.get(key)!r} then, {now.get(key)!r} now)" for key in changed)
@@ -222,10 +222,11 @@ def _to_yaml(settings: Mapping[str, Any]) -> str:
     return yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)
 
 
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def dotted(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dotted keys: {"fit": {"epochs": 5}} -> {"fit.epochs": 5}."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+        flat |= dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
     return flat
 
 

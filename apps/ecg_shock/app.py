@@ -20,13 +20,19 @@ APP = App(
         "search": Verb(
             "apps.ecg_shock.paper_search.search:search",
             f"{_CONFIG}:SearchConfig",
-            "random search over the paper's architectures",
+            "the paper's search: architectures, learning rates, durations",
         ),
         "stress": Verb(
             "apps.ecg_shock.robustness.stress:stress",
             f"{_CONFIG}:StressConfig",
             "ask a cross-validation's networks about shortened, lengthened and disturbed windows",
             ("grid",),
+        ),
+        "tried": Verb(
+            "apps.ecg_shock.report.tried:tried",
+            f"{_CONFIG}:TriedConfig",
+            "put cross-validations of several recipes side by side",
+            ("grids",),
         ),
         "predict": Verb(
             "apps.ecg_shock.predict:predict", f"{_CONFIG}:PredictConfig", "advise on recordings", ("files",)
@@ -56,7 +62,7 @@ APP = App(
         *(f"threshold on {detector}" for detector in _DETECTORS),
     ),
     batch_tolerance=1e-5,
-    presets=("paper", "smoke"),
-    onnx_core="ecg (batch, 1, samples) float32, preprocessed, mV at 125 Hz -> logit (batch,) float32",
+    presets=("best", "paper", "smoke"),
+    onnx_core="ecg (batch, 1, samples) float32, preprocessed, mV at 125 Hz -> logit (batch,), features, float32",
     causal_state="the raw samples from the next window's beginning on, and what the last `confirm` windows said",
 )

@@ -266,6 +266,20 @@ class StressConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TriedConfig:
+    """Settings of `tried`: what other recipes bought."""
+
+    grids: tuple[Path, ...]
+    """Folders of finished cross-validations; the first is the recipe that the others are compared with."""
+    out: Path
+    """JSON file to write."""
+
+    def __post_init__(self) -> None:
+        if not self.grids:
+            raise ConfigError("Name the folder of one cross-validation or more.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class PredictConfig(RecordingConfig):
     """Settings of `predict`."""
 

@@ -68,8 +68,20 @@ def preprocess(ecg: Samples, sampling_rate: float) -> npt.NDArray[np.float32]:
 def resample(ecg: npt.NDArray[np.float64], sampling_rate: float) -> npt.NDArray[np.float64]:
     """(samples,) at `sampling_rate` to (ceil(samples * 125 / sampling_rate),) at 125 Hz, without what is faster."""
     ratio = Fraction(SAMPLING_RATE / sampling_rate).limit_denominator(10_000)
-    resampled: npt.NDArray[np.float64] = signal.resample_poly(ecg, ratio.numerator, ratio.denominator, padtype="line")
+    up, down = ratio.numerator, ratio.denominator
+    if up == down:
+        return ecg.copy()
+    taps = _anti_alias(max(up, down))
+    # The stubs do not know that a window may be the filter itself.
+    resampled: npt.NDArray[np.float64] = signal.resample_poly(ecg, up, down, window=taps, padtype="line")  # type: ignore[call-overload]
     return resampled
+
+
+@lru_cache(maxsize=16)
+def _anti_alias(factor: int) -> npt.NDArray[np.float64]:
+    """The low-pass that `resample_poly` would design anew for every window."""
+    taps: npt.NDArray[np.float64] = signal.firwin(20 * factor + 1, 1 / factor, window=("kaiser", 5.0))
+    return taps
 
 
 def band_pass(ecg: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -119,6 +119,7 @@ class ShockExperiment(Experiment[TrainConfig]):
     config_class: ClassVar[type] = TrainConfig
     metrics = evaluate.METRICS
     published_columns: ClassVar[tuple[str, ...]] = ("target", "probability", "decision")
+    published_files: ClassVar[tuple[str, ...]] = ("stress.json",)
 
     @cached_property
     def windows(self) -> ShockWindows:
