@@ -1,28 +1,34 @@
-"""Settings of the app's verbs; the sentence under a field is its `--help`."""
+"""Settings of the verbs that train; the sentence under a field is its `--help`. Imports nothing heavy."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from shared.errors import ConfigError
 from shared.verb_config import BaseTrainConfig, CrossvalSettings, refuse_settings_of_one_run
 
 __all__ = [
+    "HIGHEST_SNR_DB",
+    "LONGEST_S",
+    "SHORTEST_S",
     "AugmentConfig",
     "CrossvalConfig",
     "DrawConfig",
     "NetworkConfig",
-    "PredictConfig",
-    "RecordingConfig",
     "SearchConfig",
-    "StressConfig",
     "TrainConfig",
-    "WatchConfig",
 ]
 
+SHORTEST_S, LONGEST_S = 2.0, 10.0
+"""Window lengths in seconds that one set of weights serves (Krasteva et al. 2020)."""
+NYQUIST_HZ = 62.5
+"""Half of `data.SAMPLING_RATE`: the edge of a filter lies below it."""
+HIGHEST_SNR_DB = 18.0
+"""Weaker noise than this is nearly none."""
+SPEEDS = (0.25, 4.0)
+"""Beyond these a heart at 60 beats a minute would have 15 or 240, and no sinus rhythm does."""
 MOST_BLOCKS = 7
 """As many as the paper searched: each halves the signal, and the shortest window must leave samples to judge."""
 
@@ -92,10 +98,23 @@ class AugmentConfig:
         for name in ("other_length", "second_lead", "noisy", "recorder", "blunt", "clipped"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"augment.{name} is a share from 0 to 1; found {getattr(self, name)}.")
-        for name in ("lengths_s", "organised_speed", "blunt_hz"):
+        for name, (least, most) in (("lengths_s", (SHORTEST_S, LONGEST_S)), ("organised_speed", SPEEDS)):
             low, high = getattr(self, name)
-            if not 0 < low <= high:
-                raise ConfigError(f"augment.{name} needs two numbers above 0, the smaller first; found {low}, {high}.")
+            if not least <= low <= high <= most:
+                raise ConfigError(
+                    f"augment.{name} needs two numbers from {least:g} to {most:g}, the smaller first; found {low}, "
+                    f"{high}."
+                )
+        low, high = self.blunt_hz
+        if not 0 < low <= high < NYQUIST_HZ:
+            raise ConfigError(
+                f"augment.blunt_hz needs two numbers above 0 and below {NYQUIST_HZ:g}, the smaller first; found {low}, "
+                f"{high}."
+            )
+        if not -math.inf < self.lowest_snr_db <= HIGHEST_SNR_DB:
+            raise ConfigError(
+                f"augment.lowest_snr_db must be a number up to {HIGHEST_SNR_DB:g}; found {self.lowest_snr_db}."
+            )
         if not 0 <= self.speed_drift < 1:
             raise ConfigError(f"augment.speed_drift must be from 0 to below 1; found {self.speed_drift}.")
 
@@ -178,8 +197,8 @@ class TrainConfig(BaseTrainConfig):
                 "draws.noise_marked and draws.noise_only need --network.architecture residual: the stacked network has "
                 "no answer for noise."
             )
-        if self.draws.noise_only and not self.augment.apply:
-            raise ConfigError("draws.noise_only is made by the augmentation: set --augment.apply true.")
+        if wanted and not self.augment.apply:
+            raise ConfigError("draws.noise_marked and draws.noise_only need disturbed windows: --augment.apply true.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,102 +233,3 @@ class SearchConfig(TrainConfig):
             raise ConfigError(f"rates must be different numbers above 0, one or more; found {list(self.rates)}.")
         if self.network.architecture != "stacked":
             raise ConfigError("search is over the paper's stacked networks: leave --network.architecture out.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordingConfig:
-    """What must be known to advise on a recording; the verbs that do so add how its windows lie."""
-
-    model: str | None = None
-    """Name of a shipped model, or a run or model folder; by default the app's best."""
-    json: bool = False
-    """Print one JSON object a line instead of a table."""
-    sampling_rate: float | None = None
-    """Hz; needed for CSV and NPY files that do not carry it."""
-    unit: str | None = None
-    """mV, uV or V; needed for CSV and NPY files that do not carry it."""
-    lead: str = "0"
-    """Number or name of the lead."""
-    start_s: float = 0.0
-    """Where the first window begins, in seconds."""
-
-    def __post_init__(self) -> None:
-        self._refuse_unless_positive("sampling_rate")
-        if not 0 <= self.start_s < math.inf:
-            raise ConfigError(f"--start_s must be a number of seconds from 0; found {self.start_s}.")
-
-    def _refuse_unless_positive(self, *names: str) -> None:
-        for name in names:
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise ConfigError(f"--{name} must be a number above 0; found {value}.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StressConfig:
-    """Settings of `stress`: the networks of a cross-validation on shortened, lengthened and disturbed windows."""
-
-    grid: Path
-    """Folder of a finished cross-validation; the results are written into it."""
-    leaky: Path | None = None
-    """Folder of a cross-validation on a split whose name begins with leaky, to show beside it."""
-    baselines: tuple[str, ...] = ("SVM (RBF)", "XGBoost")
-    """Classical models to fit again and to ask the same; [] for none."""
-    workers: int = 1
-    """Processes that share the work; more machines may join through the same folder."""
-
-    def __post_init__(self) -> None:
-        if len(set(self.baselines)) < len(self.baselines):
-            raise ConfigError(f"--baselines must name different models; found {list(self.baselines)}.")
-        if self.workers < 1:
-            raise ConfigError(f"workers must be 1 or more; found {self.workers}.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TriedConfig:
-    """Settings of `tried`: what other recipes bought."""
-
-    grids: tuple[Path, ...]
-    """Folders of finished cross-validations; the first is the recipe that the others are compared with."""
-    out: Path
-    """JSON file to write."""
-
-    def __post_init__(self) -> None:
-        if not self.grids:
-            raise ConfigError("Name the folder of one cross-validation or more.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictConfig(RecordingConfig):
-    """Settings of `predict`."""
-
-    files: tuple[Path, ...]
-    """WFDB records (with or without .hea), EDF, CSV, NPY or NPZ files."""
-    window_s: float | None = None
-    """Length of a window, 2-10 s; by default 5, or the whole file where it lasts 10 s or less."""
-    step_s: float | None = None
-    """Seconds from the beginning of a window to that of the next; by default they follow one another."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._refuse_unless_positive("window_s", "step_s")
-
-
-@dataclass(frozen=True, kw_only=True)
-class WatchConfig(RecordingConfig):
-    """Settings of `watch`."""
-
-    file: Path
-    """WFDB record (with or without .hea), EDF, CSV, NPY or NPZ file."""
-    window_s: float = 5.0
-    """Length of a window, 2-10 s."""
-    step_s: float = 1.0
-    """Seconds from the beginning of a window to that of the next."""
-    confirm: int = 1
-    """Windows in a row that must say the same before it is advised."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._refuse_unless_positive("window_s", "step_s")
-        if self.confirm < 1:
-            raise ConfigError(f"--confirm must be 1 or more; found {self.confirm}.")

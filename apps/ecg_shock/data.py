@@ -16,6 +16,7 @@ from shared.table import Table, n_rows, require
 
 __all__ = [
     "MAX_MISSING",
+    "NOISE_CLASS",
     "SAMPLING_RATE",
     "ShockWindows",
     "band_pass",
@@ -23,6 +24,7 @@ __all__ = [
     "bridge_missing",
     "has_verdict",
     "preprocess",
+    "readable",
     "resample",
     "training_rows",
 ]
@@ -37,6 +39,8 @@ MIN_RATE = 75.0
 """Lowest rate of a recording in Hz: below 2.5 times the band's upper edge the waveform is not there any more."""
 MAX_MISSING = 0.1
 """Largest share of missing samples in a window that is bridged."""
+NOISE_CLASS = "X_NOISE"
+"""Class of windows that a reader marked as noise; they have no verdict."""
 
 
 def preprocess(ecg: Samples, sampling_rate: float) -> npt.NDArray[np.float32]:
@@ -63,6 +67,11 @@ def preprocess(ecg: Samples, sampling_rate: float) -> npt.NDArray[np.float32]:
         )
     filtered = band_pass(resample(bridge_missing(np.asarray(ecg, dtype=np.float64)), sampling_rate))
     return filtered[: round(len(ecg) * SAMPLING_RATE / sampling_rate)].astype(np.float32)
+
+
+def readable(ecg: Samples, sampling_rate: float) -> npt.NDArray[np.float32]:
+    """`preprocess`, with a flat line where every sample is missing; that such a line is none, `fault` tells apart."""
+    return preprocess(np.zeros_like(ecg) if np.isnan(ecg).all() else ecg, sampling_rate)
 
 
 def resample(ecg: npt.NDArray[np.float64], sampling_rate: float) -> npt.NDArray[np.float64]:
@@ -142,10 +151,7 @@ class ShockWindows:
         """(samples,) of one lead, preprocessed, at 125 Hz in mV; all zero where every sample is missing."""
         key = (int(row), lead)
         if key not in self._kept:
-            raw = self.raw(row, lead)
-            lost = np.isnan(raw).all()
-            rate = float(self.index["sampling_rate"][row])
-            self._kept[key] = preprocess(np.zeros_like(raw) if lost else raw, rate)
+            self._kept[key] = readable(self.raw(row, lead), float(self.index["sampling_rate"][row]))
         return self._kept[key]
 
     def stack(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from apps.ecg_shock.data import SAMPLING_RATE, preprocess
 from apps.ecg_shock.onset import watch_onset
@@ -17,6 +14,7 @@ from apps.ecg_shock.window import EcgWindow, read_window
 from shared.demo import DemoPart, DemoRow
 from shared.figures import strip
 from shared.report import ReportFigure, ReportTable, Section
+from shared.threads import one_thread
 
 __all__ = ["SAMPLES", "demo"]
 
@@ -39,7 +37,7 @@ def demo() -> DemoPart:
     advisor = ShockAdvisor.from_pretrained()
     folder = Path(__file__).parent / "samples"
     windows = [read_window(folder / name, duration_s=WINDOW_S) for name in SAMPLES]
-    with _one_thread():
+    with one_thread():
         answers = [_timed(advisor, window) for window in windows]
         streamed, sentence, picture = watch_onset(advisor, folder / ONSET)
     rows = [
@@ -59,16 +57,6 @@ def demo() -> DemoPart:
     strips = [_strip(window, row) for window, row in zip(windows, rows, strict=True)]
     paragraphs = [f"Model: {advisor.card.label}. Not a medical device.", f"As it comes in: {sentence}"]
     return DemoPart([*rows, streamed], Section("Shock advice", paragraphs, [table], [picture, *strips]))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _timed(advisor: ShockAdvisor, window: EcgWindow) -> tuple[ShockDecision, float]:

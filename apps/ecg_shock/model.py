@@ -75,11 +75,6 @@ class ShockNet(nn.Module):
         )
         self.dense = nn.Linear(filters[-1], 1)
 
-    @property
-    def hidden_layers(self) -> int:
-        """Layers between input and output as the paper counts them: 5 for one block, 23 for seven."""
-        return 3 * len(self.blocks) + 2
-
     def forward(self, ecg: Tensor) -> tuple[Tensor, Tensor]:
         """ECG to the logit of "shock", and the features it was read from.
 

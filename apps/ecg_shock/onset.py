@@ -41,7 +41,7 @@ def watch_onset(advisor: ShockAdvisor, record: Path) -> tuple[DemoRow, str, Repo
     advised_s = _shock_advised(moments, onset_s)
     row = DemoRow(
         f"{record.name.replace('_', ' ')}, streamed",
-        "no shock advised" if advised_s is None else f"shock, {advised_s - onset_s:.1f} s after the onset",
+        _answer(moments, onset_s, advised_s),
         f"ventricular fibrillation from {onset_s:.1f} s on (VFDB 430)",
         milliseconds,
     )
@@ -50,8 +50,20 @@ def watch_onset(advisor: ShockAdvisor, record: Path) -> tuple[DemoRow, str, Repo
 
 
 def _shock_advised(moments: Sequence[Moment], onset_s: float) -> float | None:
-    """When the advice to shock stands for the first time after the onset; None where it never does."""
-    return next((_end_s(moment) for moment in moments if moment.advice == "shock" and _end_s(moment) >= onset_s), None)
+    """When the standing advice first becomes a shock after the onset; None where it never does."""
+    changes = (moment.change for moment in moments if moment.change is not None)
+    return next((change.at_s for change in changes if change.advice == "shock" and change.at_s >= onset_s), None)
+
+
+def _early(moments: Sequence[Moment], onset_s: float) -> int:
+    """Windows after which a shock was advised although the onset was still to come."""
+    return sum(moment.advice == "shock" and _end_s(moment) < onset_s for moment in moments)
+
+
+def _answer(moments: Sequence[Moment], onset_s: float, advised_s: float | None) -> str:
+    if advised_s is not None:
+        return f"shock, {advised_s - onset_s:.1f} s after the onset"
+    return "shock, advised before the onset" if _early(moments, onset_s) else "no shock advised"
 
 
 def _end_s(moment: Moment) -> float:
@@ -60,13 +72,12 @@ def _end_s(moment: Moment) -> float:
 
 
 def _sentence(moments: Sequence[Moment], onset_s: float, advised_s: float | None) -> str:
-    early = sum(moment.advice == "shock" and _end_s(moment) < onset_s for moment in moments)
-    told = (
-        "a shock is never advised"
-        if advised_s is None
-        else f"a shock is advised at {advised_s:.1f} s, {advised_s - onset_s:.1f} s later"
-    )
-    before = f" Before the onset it stood after {early} windows." if early else ""
+    early = _early(moments, onset_s)
+    if advised_s is not None:
+        told = f"a shock is advised at {advised_s:.1f} s, {advised_s - onset_s:.1f} s later"
+    else:
+        told = "no advice to shock begins after that" if early else "a shock is never advised"
+    before = f" Before the onset the advice to shock already stood after {early} windows." if early else ""
     return (
         f"The label has fibrillation begin at {onset_s:.1f} s; {told} (windows of {WINDOW_S:g} s, one every "
         f"{STEP_S:g} s, {CONFIRM} in a row must agree).{before}"

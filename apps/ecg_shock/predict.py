@@ -15,11 +15,11 @@ from scipy.special import expit
 from torch import Tensor, nn
 
 from apps.ecg_shock.amplitude import ASYSTOLE_MV, amplitude_mv
-from apps.ecg_shock.config import PredictConfig
-from apps.ecg_shock.data import preprocess
+from apps.ecg_shock.data import readable
 from apps.ecg_shock.model import build_network
 from apps.ecg_shock.signal_quality import fault
 from apps.ecg_shock.stream import ShockStream
+from apps.ecg_shock.verb_config import PredictConfig
 from apps.ecg_shock.window import LONGEST_S, EcgWindow, Source, read_file, read_window
 from shared.abstention import Abstention, Evidence
 from shared.calibrate import Identity, calibrator_from_dict
@@ -34,6 +34,8 @@ from shared.result import Result
 
 __all__ = ["ShockAdvisor", "ShockDecision", "as_line", "predict"]
 
+Advice = Literal["shock", "no shock", "undecided"]
+
 WINDOW_S = 5.0
 """Length of the windows that a longer recording is cut into where none is given."""
 ASYSTOLE_PROBABILITY = 0.01
@@ -44,7 +46,7 @@ ASYSTOLE_PROBABILITY = 0.01
 class ShockDecision(Result):
     """Advice for one window of ECG."""
 
-    advice: Literal["shock", "no shock", "undecided"]
+    advice: Advice
     """What to do; "undecided" exactly where the status is."""
     shock_probability: float
     """Calibrated probability that the rhythm is shockable, at even odds of shockable and not."""
@@ -185,10 +187,15 @@ class ShockAdvisor(Predictor):
         return ShockStream(self, sampling_rate, window_s, step_s, confirm, unit)
 
     def advise(self, windows: Sequence[EcgWindow]) -> list[ShockDecision]:
-        """Advise on windows that have been read; an answer does not depend on the windows that stand beside it."""
+        """Advise on windows that have been read.
+
+        An answer depends on the windows that stand beside it by no more than rounding: sums over a batch are taken in
+        another order than those over one window.
+        """
         if not windows:
             return []
-        answers = self.forward_items([(torch.from_numpy(_readable(window))[None],) for window in windows])
+        signals = [readable(window.ecg, window.sampling_rate) for window in windows]
+        answers = self.forward_items([(torch.from_numpy(ecg)[None],) for ecg in signals])
         columns = zip(*(map(Tensor.numpy, answer) for answer in answers), strict=True)
         outputs = dict(zip(self.output_names, map(np.stack, columns), strict=True))
         logits = outputs["logit"].astype(np.float64)
@@ -203,15 +210,15 @@ class ShockAdvisor(Predictor):
     ) -> ShockDecision:
         amplitude = amplitude_mv(window.ecg, window.sampling_rate)
         reason = fault(window.ecg, window.sampling_rate)
-        if reason is None and amplitude < ASYSTOLE_MV:
-            advice, probability = "no shock", np.minimum(probability, ASYSTOLE_PROBABILITY)
-        else:
-            advice, reason = "shock" if probability >= self.threshold else "no shock", reason or doubt
+        if amplitude < ASYSTOLE_MV:
+            probability, doubt = np.minimum(probability, ASYSTOLE_PROBABILITY), None
+        reason = reason or doubt
+        advice: Advice = "shock" if probability >= self.threshold else "no shock"
         return ShockDecision(
             status="undecided" if reason else "ok",
             reason=reason,
             model=self.card.label,
-            advice="undecided" if reason else advice,  # type: ignore[arg-type]
+            advice="undecided" if reason else advice,
             shock_probability=float(probability),
             logit=float(logit),
             probabilities=np.array([1 - probability, probability], dtype=np.float32),
@@ -220,12 +227,6 @@ class ShockAdvisor(Predictor):
             duration_s=window.duration_s,
             amplitude_mv=amplitude,
         )
-
-
-def _readable(window: EcgWindow) -> npt.NDArray[np.float32]:
-    """The window as the network takes it; a flat line where no sample is there, which is told apart by its fault."""
-    ecg = window.ecg
-    return preprocess(np.zeros_like(ecg) if np.isnan(ecg).all() else ecg, window.sampling_rate)
 
 
 def predict(app: App, config: PredictConfig) -> None:

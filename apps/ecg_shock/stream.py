@@ -19,7 +19,7 @@ from apps.ecg_shock.window import EcgWindow, WindowGrid, in_millivolts, sampling
 from shared.errors import InputError
 
 if TYPE_CHECKING:
-    from apps.ecg_shock.predict import ShockAdvisor, ShockDecision
+    from apps.ecg_shock.predict import Advice, ShockAdvisor, ShockDecision
 
 __all__ = ["AdviceChange", "ShockStream", "StandingAdvice"]
 
@@ -63,7 +63,7 @@ class ShockStream:
         self._kept: npt.NDArray[np.float32] = np.zeros(0, np.float32)
         self._kept_from = 0
         self._next_window = 0
-        self._recent: deque[str] = deque(maxlen=self._confirm)
+        self._recent: deque[Advice] = deque(maxlen=self._confirm)
         self._changes: deque[AdviceChange] = deque(maxlen=KEPT_CHANGES)
 
     @property
@@ -71,7 +71,8 @@ class ShockStream:
         """What the last `confirm` windows all say; None where they differ, are undecided, or are not there yet."""
         if len(self._recent) < self._confirm or len(set(self._recent)) > 1:
             return None
-        return {"shock": "shock", "no shock": "no shock"}.get(self._recent[-1])  # type: ignore[return-value]
+        newest = self._recent[-1]
+        return None if newest == "undecided" else newest
 
     @property
     def changes(self) -> tuple[AdviceChange, ...]:

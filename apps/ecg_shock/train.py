@@ -19,7 +19,7 @@ from apps.ecg_shock import evaluate
 from apps.ecg_shock.amplitude import ASYSTOLE_MV, amplitude_mv
 from apps.ecg_shock.app import APP
 from apps.ecg_shock.config import TrainConfig
-from apps.ecg_shock.data import ShockWindows, has_verdict, training_rows, windows_of
+from apps.ecg_shock.data import NOISE_CLASS, ShockWindows, has_verdict, training_rows, windows_of
 from apps.ecg_shock.model import build_network
 from apps.ecg_shock.predict import ShockAdvisor
 from apps.ecg_shock.report import rhythm_report
@@ -45,6 +45,8 @@ Rows = npt.NDArray[np.integer[Any]]
 NOISE_SHARE = 0.3
 """Weight of the loss of what cannot be read, beside that of the rhythm."""
 
+NOISE_LABEL = 2
+"""Beside 0 and 1: stretches marked as noise are cut apart from those of a rhythm."""
 UNREADABLE = 0.5
 """Probability of noise from which no rhythm is read."""
 FAMILIAR_SHARE = 0.9995
@@ -169,15 +171,17 @@ class ShockExperiment(Experiment[TrainConfig]):
         sides = pools(self.windows, *self.learnt("train"), draws.patient_power)
         if not self.config.augment.apply:
             return AsRecorded(self.windows, sides, draws)
-        noise = self._noise()
+        (rows, label), noise = self.learnt("train"), self._noise()
         marked = Pool.of(noise, patient[noise], draws.patient_power) if len(noise) else None
-        augmentation = Augmentation(self.config.augment, strips_of(self.windows), self.config.fit.seed)
+        labels = np.concatenate([label, np.full(len(noise), NOISE_LABEL)])
+        cuttings = strips_of(self.windows).within(np.concatenate([rows, noise]), labels)
+        augmentation = Augmentation(self.config.augment, cuttings, self.config.fit.seed)
         return Disturbed(augmentation, sides, marked, draws)
 
     def _noise(self) -> Rows:
         """The training rows that a reader marked as noise, where such rows are learnt."""
         rows = self.rows("train")
-        return rows[self.windows.index["cls"][rows] == "X_NOISE"] if self.config.draws.noise_marked else rows[:0]
+        return rows[self.windows.index["cls"][rows] == NOISE_CLASS] if self.config.draws.noise_marked else rows[:0]
 
     def predictor(self, network: nn.Module, calibration: Table | None) -> ShockAdvisor:
         """The trained network with its calibration, and with the features of its training rows as what it knows."""
@@ -185,7 +189,7 @@ class ShockExperiment(Experiment[TrainConfig]):
         familiar = FeatureDistance.fit(self._answers(bare, self.learnt("train")[0])[1], FAMILIAR_SHARE)
         calibrator = self._calibrator(bare, calibration)
         rules: list[Rule] = [FarFromTraining(familiar.limit), _calibrated(self.config.undecided_band, calibrator)]
-        if "noise" in bare.output_names:
+        if self.config.draws.noise_marked + self.config.draws.noise_only:
             rules.insert(0, Unreadable(UNREADABLE))
         card = self.card(calibration=calibrator.to_dict(), abstention=Abstention(rules).to_dict())
         return ShockAdvisor(card, network, arrays={"ood": familiar.state()})

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from apps.ecg_shock.config import WatchConfig
 from apps.ecg_shock.predict import ShockAdvisor, ShockDecision, as_line
 from apps.ecg_shock.stream import AdviceChange, StandingAdvice
+from apps.ecg_shock.verb_config import WatchConfig
 from apps.ecg_shock.window import EcgWindow, read_file
 from shared.contract import App
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from apps.ecg_shock.config import RecordingConfig
+from apps.ecg_shock.config import LONGEST_S, SHORTEST_S
+from apps.ecg_shock.verb_config import RecordingConfig
 from shared.errors import InputError
 from shared.formats.ecg import read_ecg
 from shared.formats.recording import millivolts_per
@@ -30,8 +31,6 @@ __all__ = [
     "sampling_rate_of",
 ]
 
-SHORTEST_S, LONGEST_S = 2.0, 10.0
-"""Window lengths in seconds that one set of weights serves (Krasteva et al. 2020)."""
 MAX_RATE = 50_000.0
 """Highest rate of a recording in Hz: no ECG recorder is faster, and resampling is exact enough up to there."""
 Source = str | Path | npt.NDArray[np.generic] | Sequence[float]
@@ -57,7 +56,7 @@ class WindowGrid:
         for name in ("window_s", "step_s"):
             object.__setattr__(self, name, _seconds(name, getattr(self, name)))
         _check_length(self.window_s)
-        if round(self.step_s * self.sampling_rate) < 1:
+        if self.step_s * self.sampling_rate < 1 - 1e-9:  # else two windows may begin at the same sample
             raise InputError(f"step_s is {self.step_s:g}; windows must begin at least one sample apart.")
 
     @property

@@ -22,9 +22,9 @@ from apps.ecg_shock.c_code.quantise import Int8Layer, quantised
 from apps.ecg_shock.data import SAMPLING_RATE
 from apps.ecg_shock.model import ShockNet
 from apps.ecg_shock.predict import ShockAdvisor
-from apps.ecg_shock.residual import ResidualNet
+from apps.ecg_shock.residual import STEM_STRIDE, ResidualNet
 from apps.ecg_shock.window import LONGEST_S, SHORTEST_S
-from shared.abstention import ProbabilityBand, Unreadable
+from shared.abstention import FarFromTraining, ProbabilityBand, Rule, Unreadable
 from shared.atomic import write_text
 from shared.calibrate import Calibrator, Identity, Platt, Temperature
 from shared.errors import ConfigError
@@ -35,7 +35,7 @@ TEMPLATE = "shock.h.jinja"
 LINE = 116
 """Characters of a line of numbers or words, without what stands before them."""
 
-EXTENDED = (3, 0)
+EXTENDED = (3, 1)
 """The filter of the amplitude rule reads a window three times as long, in the buffer that is the network's later."""
 
 
@@ -43,7 +43,7 @@ def write_header(advisor: ShockAdvisor, path: Path) -> None:
     """Write the header of a model atomically.
 
     Raises:
-        ConfigError: the model is calibrated by a staircase, or `path` is a folder.
+        ConfigError: the model has a calibration or a rule that the header has no words for, or `path` is a folder.
     """
     write_text(path, render_header(advisor))
 
@@ -54,7 +54,8 @@ def render_header(advisor: ShockAdvisor) -> str:
     It agrees with `quantise.dequantised(advisor.network)` up to the rounding of float32.
 
     Raises:
-        ConfigError: the calibration cannot be written as a line through the logit.
+        ConfigError: the calibration cannot be written as a line through the logit, or advice is withheld by a rule that
+            the header has no words for.
     """
     words = {"card": advisor.card, **_network(advisor.network), **_signal(), **_decision(advisor)}
     return _environment().get_template(TEMPLATE).render(words)
@@ -93,7 +94,7 @@ def _layer_rows(layers: Sequence[Int8Layer]) -> list[str]:
 
 def _signal() -> dict[str, Any]:
     """Rate, lengths, filters, and how the amplitude is measured."""
-    low_pass, high_pass = amplitude._filters(SAMPLING_RATE)
+    low_pass, high_pass = amplitude.filter_sections()
     return {
         "rate": SAMPLING_RATE,
         "shortest": round(SHORTEST_S * SAMPLING_RATE),
@@ -103,7 +104,7 @@ def _signal() -> dict[str, Any]:
         "size_band_hz": amplitude.BAND_HZ,
         "low_pass": _sections(low_pass),
         "high_pass": _sections(high_pass),
-        "padding": 2 * SAMPLING_RATE,
+        "padding": round(amplitude.PADDING_S * SAMPLING_RATE),
         "click_ms": round(1000 * amplitude.CLICK_S),
         "click_samples": amplitude.CLICK_S * SAMPLING_RATE,
     }
@@ -112,7 +113,7 @@ def _signal() -> dict[str, Any]:
 def _decision(advisor: ShockAdvisor) -> dict[str, Any]:
     """Calibration, threshold and the rules that need neither the raw signal nor the training windows."""
     slope, intercept = _straight_line(advisor.calibrator)
-    rules = {type(rule): rule for rule in advisor.abstention.rules}
+    rules = _rules(advisor.abstention.rules)
     return {
         "slope": slope,
         "intercept": intercept,
@@ -121,6 +122,17 @@ def _decision(advisor: ShockAdvisor) -> dict[str, Any]:
         "unreadable": rules.get(Unreadable),
         "band": rules.get(ProbabilityBand),
     }
+
+
+def _rules(rules: Sequence[Rule]) -> dict[type[Rule], Rule]:
+    """The rules by their kind: none may vanish. Distance from the training windows is left to the caller in words."""
+    found = {type(rule): rule for rule in rules}
+    if len(found) < len(rules) or not found.keys() <= {Unreadable, FarFromTraining, ProbabilityBand}:
+        raise ConfigError(
+            "A C header takes one rule each of the kinds 'unreadable', 'far from training' and 'probability band' for "
+            f"withholding advice; this model has {', '.join(repr(rule.kind) for rule in rules)}."
+        )
+    return found
 
 
 def _sections(sections: npt.NDArray[np.float64]) -> list[list[float]]:
@@ -151,8 +163,8 @@ class _Buffer:
 
     @classmethod
     def of(cls, signals: Sequence[tuple[int, int]]) -> _Buffer:
-        """For signals of (channels, how many times the window was halved)."""
-        return cls(max(math.ceil(c / 2**halved) for c, halved in signals), max(channels for channels, _ in signals))
+        """For signals of (channels, samples of the window for each of the signal's)."""
+        return cls(max(math.ceil(c / step) for c, step in signals), max(channels for channels, _ in signals))
 
     def __add__(self, other: _Buffer) -> _Buffer:
         return _Buffer(self.per_sample + other.per_sample, self.spare + other.spare)
@@ -164,16 +176,17 @@ class _Buffer:
 
 def _stacked_buffers(network: ShockNet) -> list[_Buffer]:
     """Blocks write into two buffers in turn; the last row of one stands there before it is pooled to half."""
-    signals = [(filters + 1, block + 1) for block, filters in enumerate(network.filters)]
+    signals = [(filters + 1, 2 ** (block + 1)) for block, filters in enumerate(network.filters)]
     return [_Buffer.of(part) for part in ([*signals[::2], EXTENDED], signals[1::2]) if part]
 
 
 def _residual_buffers(network: ResidualNet) -> list[_Buffer]:
     """Three buffers go round: what a block reads, what lies between its convolutions, and what it writes."""
-    signals: list[list[tuple[int, int]]] = [[(network.filters[0], 1), EXTENDED], [], [(1, 0)]]
+    signals: list[list[tuple[int, int]]] = [[(network.filters[0], STEM_STRIDE), EXTENDED], [], [(1, 1)]]
     for block, (channels, filters) in enumerate(zip(network.filters[:-1], network.filters[1:], strict=True)):
-        signals[(1 - block) % 3].append((max(channels, filters), block + 2))
-        signals[(2 - block) % 3].append((filters, block + 2))
+        step = STEM_STRIDE * 2 ** (block + 1)
+        signals[(1 - block) % 3].append((max(channels, filters), step))
+        signals[(2 - block) % 3].append((filters, step))
     return [_Buffer.of(part) for part in signals]
 
 

@@ -19,11 +19,10 @@ import torch
 from torch import nn
 
 from apps.ecg_shock.config import NetworkConfig, TrainConfig
-from apps.ecg_shock.data import preprocess, training_rows
+from apps.ecg_shock.data import readable, training_rows
 from apps.ecg_shock.paper_search.architectures import Architecture
 from apps.ecg_shock.robustness.durations import excerpts
 from apps.ecg_shock.train import ShockExperiment
-from apps.ecg_shock.window import EcgWindow
 from shared.atomic import write_json
 from shared.checkpoint import load_strict, load_weights
 from shared.fit import fit
@@ -113,17 +112,11 @@ def score_durations(training: TrainConfig, trained: Path, candidate: Mapping[str
     scores = []
     for duration in DURATIONS_S:
         chosen = excerpts(experiment.windows, duration).inside(rows)
-        windows = [_preprocessed(window) for window in chosen.read()]
+        windows = [readable(window.ecg, window.sampling_rate) for window in chosen.read()]
         value = _balanced_accuracy(net.eval(), windows, experiment.windows.index["target"][chosen.rows])
         scores.append({"duration_s": duration, "windows": len(windows), "value": value})
     cost = {"seconds": round(time.perf_counter() - started, 3), "threads": torch.get_num_threads()}
     write_json(folder / RESULT, {"durations": scores, **cost})
-
-
-def _preprocessed(window: EcgWindow) -> npt.NDArray[np.float32]:
-    """All zero where every sample is missing, as the windows of a set are read."""
-    lost = np.isnan(window.ecg).all()
-    return preprocess(np.zeros_like(window.ecg) if lost else window.ecg, window.sampling_rate)
 
 
 @torch.inference_mode()

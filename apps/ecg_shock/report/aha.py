@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apps.ecg_shock.report.counts import n_patients, n_windows
+from apps.ecg_shock.report.counts import exact_limits, fine_percent, n_patients, n_windows
 from shared.metrics import Weights
 from shared.metrics.weighted import ratio
 from shared.report import ReportTable
-from shared.stats import RANGE, Interval, clopper_pearson, group_bootstrap
-from shared.table import Table, n_rows, require, take
+from shared.stats import RANGE, Interval, group_bootstrap
+from shared.table import Table, require, take
 
 __all__ = ["AHA_RHYTHMS", "CAPTION", "AhaRhythm", "Goal", "aha_table"]
 
@@ -113,20 +113,20 @@ def aha_table(rows: Table, withheld: bool) -> ReportTable:
 
 def _line(rhythm: AhaRhythm, rows: Table, shocked: np.ndarray) -> tuple[str, ...]:
     of_rhythm = rows["cls"] == rhythm.cls
-    part: Table = {**take(rows, of_rhythm), "right": shocked[of_rhythm] == rhythm.shock}
+    right = shocked[of_rhythm] == rhythm.shock
+    part: Table = {**take(rows, of_rhythm), "right": right}
     n = n_windows(part)
     if not n:
         return (rhythm.title, "0", _needed(rhythm), "0", "-", "-", "-", _goal(rhythm), NOT_TESTABLE, "-")
-    hits = int(part["right"].sum()) * n // n_rows(part)  # of one seed; a part of a window is no right window
-    exact = clopper_pearson(hits, n, LEVEL, "lower")
+    exact = exact_limits(part, right, LEVEL, "lower")
     by_patient = group_bootstrap(_share_right, part, "patient", level=2 * LEVEL - 1)
     return (
         rhythm.title,
         str(n),
         _needed(rhythm),
         str(n_patients(part)),
-        _percent(by_patient.estimate),
-        _percent(exact.low),
+        fine_percent(by_patient.estimate),
+        fine_percent(exact.low),
         _by_patients(by_patient),
         _goal(rhythm),
         *_verdicts(rhythm, n, exact.low, by_patient),
@@ -135,11 +135,6 @@ def _line(rhythm: AhaRhythm, rows: Table, shocked: np.ndarray) -> tuple[str, ...
 
 def _share_right(table: Table, weights: Weights) -> float:
     return ratio(weights @ (table["right"] == 1), weights.sum())
-
-
-def _percent(share: float) -> str:
-    """With two digits: some goals are 99 %."""
-    return f"{100 * share:.2f}"
 
 
 def _needed(rhythm: AhaRhythm) -> str:
@@ -154,8 +149,8 @@ def _goal(rhythm: AhaRhythm) -> str:
 
 def _by_patients(interval: Interval) -> str:
     if interval.method != RANGE:
-        return _percent(interval.low)
-    return f"{_percent(interval.low)} (lowest of {interval.n_groups})"
+        return fine_percent(interval.low)
+    return f"{fine_percent(interval.low)} (lowest of {interval.n_groups})"
 
 
 def _verdicts(rhythm: AhaRhythm, n: int, exact: float, by_patient: Interval) -> tuple[str, str]:

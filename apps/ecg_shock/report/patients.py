@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from apps.ecg_shock.report.counts import by_training, n_patients, n_windows, percent
+from apps.ecg_shock.report.counts import RULED, by_training, n_patients, n_windows, percent
 from shared.crossval import fold_spread
 from shared.evaluation import interval_text, models_of
 from shared.figures import per_group_bars
@@ -141,7 +141,7 @@ def left_out_tables(table: Table) -> list[ReportTable]:
     header = ("model", "balanced accuracy, mean over folds, %", "sensitivity, %", "specificity, %", "AUC")
     note = (
         f"Patient {hardest} has the most false decisions of all models together, each model counted once. Nothing was "
-        "trained or chosen anew without this patient."
+        f"trained or chosen anew without this patient. {RULED}"
     )
     return [ReportTable(f"{LEFT_OUT} {hardest}", header, lines, note), *_gain_table((everyone, others))]
 
@@ -163,7 +163,7 @@ def _gain_table(cases: Sequence[_Case]) -> list[ReportTable]:
     note = (
         "Balanced accuracy, mean over folds; in the last columns pooled over folds, with a 95 % interval from the same "
         "1000 draws of patients for both models. The best classical model is chosen on these very rows, for each line "
-        "anew: the network has the hardest opponent."
+        f"anew: the network has the hardest opponent. {RULED}"
     )
     return [ReportTable(GAIN, header, lines, note)] if lines else []
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from apps.ecg_shock.baselines import SINGLE_DETECTOR
+from apps.ecg_shock.data import NOISE_CLASS
 from apps.ecg_shock.evaluate import scored
 from apps.ecg_shock.report import aha, calibration, patients, withheld
-from apps.ecg_shock.report.counts import n_patients, n_windows, percent, with_trainings
+from apps.ecg_shock.report.counts import exact_limits, n_patients, n_windows, percent, with_trainings
 from shared.evaluation import models_of
 from shared.metrics.binary import POSITIVE_RATE, SENSITIVITY, SPECIFICITY
 from shared.report import ReportTable, Section, captioned
 from shared.results import NETWORK, network_rows
 from shared.sections import binary_section
-from shared.stats import clopper_pearson
 from shared.table import Table, take
 
 __all__ = ["CLASSES", "sections", "shock_rates", "tables"]
@@ -33,7 +33,7 @@ CLASSES = {
     "I_FINEVF": "VF under 0.2 mV (not scored)",
     "U_NONVF": "no VF mark, unverified (not scored)",
     "U_ASYSLBL": "asystole label, larger signal (not scored)",
-    "X_NOISE": "noise mark (not scored)",
+    NOISE_CLASS: "noise mark (not scored)",
 }
 """Class of a window -> what it is, in the order of the report; a set's own classes follow under their own names."""
 WITHOUT_RHYTHM = ("X_EDGE", "X_INVALID", "X_UNLABELLED")
@@ -142,16 +142,15 @@ def _share_table(caption: str, heading: str, rows: Table, column: str, names: Ma
     lines = []
     for value, title in _named(names, rows, column).items():
         part = take(rows, rows[column] == value)
-        share, n = POSITIVE_RATE(part), n_windows(part)
-        exact = clopper_pearson(round(share * n), n, 0.95)
         undecided, shock = part["undecided"].astype(bool), part["decision"] == 1
+        exact = exact_limits(part, shock, 0.95)
         answers = (shock & ~undecided, undecided, ~shock & ~undecided)
         lines.append(
             (
                 title,
-                str(n),
+                str(n_windows(part)),
                 str(n_patients(part)),
-                percent(share),
+                percent(float(shock.mean())),
                 f"{percent(exact.low)} to {percent(exact.high)}",
                 *(percent(float(answer.mean())) for answer in answers),
             )

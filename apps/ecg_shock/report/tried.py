@@ -6,25 +6,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import yaml
 
-from apps.ecg_shock.config import TriedConfig
+from apps.ecg_shock.data import NOISE_CLASS
 from apps.ecg_shock.evaluate import scored
-from apps.ecg_shock.report.counts import by_training, percent
+from apps.ecg_shock.report.counts import by_training, fine_percent, percent
+from apps.ecg_shock.report.finished import FinishedCrossval
 from apps.ecg_shock.report.patients import hardest_patient
+from apps.ecg_shock.verb_config import TriedConfig
 from shared.atomic import write_json
-from shared.contract import App
+from shared.contract import App, as_plain
 from shared.crossval import fold_spread
 from shared.errors import ConfigError
 from shared.metrics.binary import AUC, BALANCED_ACCURACY, SENSITIVITY, SPECIFICITY
 from shared.report import ReportTable
 from shared.results import NETWORK, network_rows
-from shared.run import Run, dotted
+from shared.run import WIDER_STUDY, dotted
 from shared.table import Table, read_table, take
 
 __all__ = ["tried"]
 
-OF_NO_MATTER = frozenset({"data", "out", "workers", "baselines", "seeds", "fit.seed", "fit.progress", "resume"})
+OF_NO_MATTER = WIDER_STUDY - {"folds"} | {"fit.seed", "split.test"}
 """Settings that change where and how a cross-validation runs, not what is learnt."""
 
 
@@ -34,14 +35,13 @@ def tried(app: App, config: TriedConfig) -> None:
     Raises:
         ConfigError: a folder holds no finished cross-validation, or one of other data than the first.
     """
-    runs = [Run.open(folder, app.package) for folder in config.grids]
+    grids = [FinishedCrossval.open(app, folder) for folder in config.grids]
+    runs = [grid.run for grid in grids]
     for run in runs:
-        if not run.predictions.is_file():
-            raise ConfigError(f"{run.folder} holds no finished cross-validation: give folders that crossval has ended.")
         if run.data_manifest_hash != runs[0].data_manifest_hash:
             raise ConfigError(f"{run.folder} is of another prepared set than {runs[0].folder}: nothing to compare.")
     networks = [network_rows(read_table(run.predictions)) for run in runs]
-    settings = [dotted(yaml.safe_load(run.config.read_text(encoding="utf-8"))) for run in runs]
+    settings = [dotted({**as_plain(grid.config), "folds": grid.folds}) for grid in grids]
     hardest = hardest_patient({NETWORK: scored(networks[0])})
     lines = [
         (_difference(settings[0], other), *_figures(rows, hardest))
@@ -56,8 +56,8 @@ def tried(app: App, config: TriedConfig) -> None:
 
 def _difference(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """The settings in which a recipe differs, as flags."""
-    keys = [key for key in {**first, **other} if key not in OF_NO_MATTER and first.get(key) != other.get(key)]
-    return ", ".join(f"`--{key} {_word(other.get(key))}`" for key in keys) or "the recipe"
+    keys = [key for key in first if key not in OF_NO_MATTER and first[key] != other[key]]
+    return ", ".join(f"`--{key} {_word(other[key])}`" for key in keys) or "the recipe"
 
 
 def _word(value: Any) -> str:
@@ -66,8 +66,8 @@ def _word(value: Any) -> str:
 
 def _header(hardest: str | None) -> tuple[str, ...]:
     return (
-        "settings", "balanced accuracy, mean over folds (sd), %", f"without {hardest}, %", "sensitivity, %",
-        "specificity, %", "AUC", "withheld, %", "noise-marked: shock, %",
+        "settings", "balanced accuracy, mean over folds (sd), %", *([f"without {hardest}, %"] if hardest else []),
+        "sensitivity, %", "specificity, %", "AUC", "withheld, %", "noise-marked: shock, %",
     )  # fmt: skip
 
 
@@ -75,12 +75,12 @@ def _figures(rows: Table, hardest: str | None) -> tuple[str, ...]:
     """Of all seeds together; withheld advice counts where it says so, elsewhere every window is decided."""
     counted = scored(rows)
     rest = take(counted, counted["patient"].astype(str) != str(hardest))
-    spread, alone = (fold_spread(BALANCED_ACCURACY, part)[NETWORK] for part in (counted, rest))
-    noise = take(rows, rows["cls"] == "X_NOISE")
+    mean, deviation = _over_folds(counted)
+    noise = take(rows, rows["cls"] == NOISE_CLASS)
     shocked = (noise["decision"] == 1) & ~noise["undecided"].astype(bool)
     return (
-        f"{100 * spread['mean']:.2f} ({percent(spread['sd over folds'])})",
-        f"{100 * alone['mean']:.2f}",
+        f"{fine_percent(mean)} ({percent(deviation)})",
+        *([fine_percent(_over_folds(rest)[0])] if hardest else []),
         percent(SENSITIVITY(counted)),
         percent(SPECIFICITY(counted)),
         AUC.format(by_training(AUC, counted)),
@@ -89,9 +89,16 @@ def _figures(rows: Table, hardest: str | None) -> tuple[str, ...]:
     )
 
 
+def _over_folds(rows: Table) -> tuple[float | None, float | None]:
+    """Mean and deviation of the balanced accuracy over held-out folds; None where it is undefined."""
+    spread = fold_spread(BALANCED_ACCURACY, rows).get(NETWORK)
+    return (spread["mean"], spread["sd over folds"]) if spread else (None, None)
+
+
 def _note(networks: Sequence[Table], hardest: str | None) -> str:
     seeds = ", ".join(str(len(np.unique(rows["seed"]))) for rows in networks)
+    left_out = f" Patient {hardest} has the most false decisions of the first line." if hardest else ""
     return (
-        f"Out of fold, patient-wise. Seeds, line by line: {seeds}. Patient {hardest} has the most false decisions of "
-        "the first line. The last column counts shocks that are advised after whatever is withheld."
+        f"Out of fold. Seeds, line by line: {seeds}.{left_out} The last column counts shocks that are advised after "
+        "whatever is withheld."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from apps.ecg_shock.data import has_verdict
+from apps.ecg_shock.data import NOISE_CLASS, has_verdict
 from apps.ecg_shock.report.calibration import ruled_asystole
 from apps.ecg_shock.report.counts import percent
 from shared.abstention import Evidence, ProbabilityBand
@@ -25,7 +25,6 @@ EDGES = (0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Lower ends of the bands in the table; the upper ends mirror them."""
 FINE_EDGES = np.geomspace(0.5, 0.02, 30)
 """Those of the figures."""
-NOISE = "X_NOISE"
 
 
 def withheld_told(rows: Table) -> str:
@@ -96,7 +95,7 @@ def _trade_off(rows: Table) -> ReportTable:
 
 def _shares(withheld: Mask, rows: Table) -> tuple[float, ...]:
     """Withheld of the scored, of the shockable; sensitivity and specificity on the rest; noise withheld, shocked."""
-    counted, noise, one = has_verdict(rows["target"]), rows["cls"] == NOISE, np.ones(n_rows(rows))
+    counted, noise, one = has_verdict(rows["target"]), rows["cls"] == NOISE_CLASS, np.ones(n_rows(rows))
     rest = take(rows, counted & ~withheld)
     return (
         share(withheld, counted, one),

@@ -180,7 +180,7 @@ ARTEFACTS: Mapping[str, Artefact] = {
         Artefact("tremor", "tremor, 4-9 Hz", tremor, unseen=True),
         Artefact("steps", "electrode steps", steps),
         Artefact("pacing", "pacing-like spikes", pacing, unseen=True),
-        Artefact("bursts", "speech and radio bursts", bursts, unseen=True),
+        Artefact("bursts", "speech and radio bursts", bursts),
     )
 }
 """Name -> artefact, in the order of the tables."""

@@ -6,8 +6,7 @@ import importlib.util
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -16,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from apps.ecg_shock.c_code.quantise import quantised
 from apps.ecg_shock.classical.features import features
 from apps.ecg_shock.data import preprocess
 from apps.ecg_shock.predict import ShockAdvisor
 from apps.ecg_shock.window import EcgWindow
+from shared.threads import one_thread
 
 __all__ = ["BATCH", "FEATURES_MS", "ONNX_BATCH_MS", "Cost", "cost_of"]
 
@@ -45,6 +46,8 @@ class Cost:
     parameters: int
     macs: int
     """Multiplications with addition for 5 s."""
+    int8_bytes: int
+    """Of the weights as the C header holds them, with their scales and biases."""
     milliseconds: Mapping[str, float]
     """What is done -> time of one."""
     decision_ms: Mapping[float, float]
@@ -59,13 +62,14 @@ def cost_of(advisor: ShockAdvisor, windows: Mapping[float, EcgWindow]) -> Cost:
         windows: length in seconds -> one window of that length; the one nearest to 5 s serves for the comparison.
     """
     usual = windows[min(windows, key=lambda seconds: abs(seconds - 5))]
-    with _one_thread(), tempfile.TemporaryDirectory() as folder:
+    with one_thread(), tempfile.TemporaryDirectory() as folder:
         calls, sizes = _calls(advisor, usual, Path(folder))
         milliseconds = {name: ms / sizes.get(name, 1) for name, ms in _fastest(calls).items()}
         decisions = _fastest({seconds: _decision(advisor, window) for seconds, window in windows.items()})
     card = advisor.card
     parameters = sum(parameter.numel() for parameter in advisor.network.parameters())
-    return Cost(parameters, card.macs or 0, milliseconds, decisions)
+    int8_bytes = sum(layer.n_bytes for layer in quantised(advisor.network))
+    return Cost(parameters, card.macs or 0, int8_bytes, milliseconds, decisions)
 
 
 def _decision(advisor: ShockAdvisor, window: EcgWindow) -> Call:
@@ -113,13 +117,3 @@ def _fastest(calls: Mapping[Name, Call]) -> dict[Name, float]:
                 call()
             times[name] = min(times[name], 1000 * (time.perf_counter() - began) / CALLS)
     return times
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -11,14 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from apps.ecg_shock.data import ShockWindows
+from apps.ecg_shock.training.strips import TOUCHING_S, stretches
 from apps.ecg_shock.window import EcgWindow
 
 __all__ = ["Excerpts", "excerpts"]
 
 Rows = npt.NDArray[np.integer[Any]]
-
-TOUCHING_S = 1e-3
-"""Windows of one record and class whose ends are this near follow one another."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def excerpts(windows: ShockWindows, seconds: float) -> Excerpts:
     duration = _durations(windows)
     if len(duration) and seconds <= np.median(duration) + TOUCHING_S:
         return Excerpts(windows, seconds, np.flatnonzero(duration >= seconds - TOUCHING_S), None)
-    pairs = np.array([pair for pair in _pairs(windows) if duration[list(pair)].sum() >= seconds - TOUCHING_S])
+    pairs = np.array([pair for pair in sorted(_pairs(windows)) if duration[list(pair)].sum() >= seconds - TOUCHING_S])
     first, second = pairs.reshape(-1, 2).astype(np.int64).T
     return Excerpts(windows, seconds, first, second)
 
@@ -81,15 +79,6 @@ def _durations(windows: ShockWindows) -> npt.NDArray[np.float64]:
 
 
 def _pairs(windows: ShockWindows) -> Iterator[tuple[int, int]]:
-    """Rows of windows that follow one another, in the order of time, each in one pair at most."""
-    index, duration = windows.index, _durations(windows)
-    places = list(zip(*(index[name].tolist() for name in ("db", "record", "cls")), strict=True))
-    start = index["start_s"].astype(np.float64)
-    waiting: int | None = None
-    for row in sorted(range(len(windows)), key=lambda row: (*map(str, places[row][:2]), start[row])):
-        follows = waiting is not None and places[row] == places[waiting]
-        if waiting is not None and follows and abs(start[row] - start[waiting] - duration[waiting]) <= TOUCHING_S:
-            yield waiting, row
-            waiting = None
-        else:
-            waiting = row
+    """Rows of windows that follow one another, each in one pair at most."""
+    for stretch in stretches(windows, "cls"):
+        yield from zip(stretch[::2], stretch[1::2], strict=False)

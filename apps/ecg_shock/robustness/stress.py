@@ -3,8 +3,8 @@
 Every network is asked about the fold it has not seen by the way every user goes, from the raw samples to the advice, so
 that faults, the amplitude rule and withheld advice count. The classical models are fitted again on the same training
 rows and read the features of the same windows. What one network, or the classical models of one fold, answered lies in
-a folder of its own under GRID/stress, so that the work can be stopped and continued; after a change of the software, or
-of what is asked, remove that folder.
+a folder of its own under GRID/stress, so that the work can be stopped and continued. A network that was trained anew is
+asked anew; after a change of the software, or of what is asked, remove that folder.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from apps.ecg_shock.baselines import baselines
-from apps.ecg_shock.config import CrossvalConfig, StressConfig
 from apps.ecg_shock.data import has_verdict
 from apps.ecg_shock.predict import ShockAdvisor
+from apps.ecg_shock.report.finished import FinishedCrossval
 from apps.ecg_shock.robustness.cost import Cost, cost_of
 from apps.ecg_shock.robustness.disturbances import LENGTHS_S
 from apps.ecg_shock.robustness.durations import excerpts
@@ -28,11 +28,12 @@ from apps.ecg_shock.robustness.stress_answers import classical_answers, network_
 from apps.ecg_shock.robustness.stress_report import sections
 from apps.ecg_shock.robustness.stress_results import StressResults
 from apps.ecg_shock.train import ShockExperiment
-from shared.atomic import read_json, write_json
-from shared.cli import load_config
+from apps.ecg_shock.verb_config import StressConfig
+from shared.atomic import write_json
+from shared.card import Card
 from shared.contract import App
 from shared.errors import ConfigError, InputError, did_you_mean
-from shared.grid import cell_folder, collect, run_grid
+from shared.grid import cell_folder, run_grid
 from shared.prepared import PreparedSet
 from shared.report import Section, render
 from shared.run import Run
@@ -59,17 +60,17 @@ def stress(app: App, config: StressConfig) -> None:
     _check_names(config.baselines)
     study = _Study.open(app, config.grid)
     leaky = None if config.leaky is None else _leaky_folds(app, config.leaky, study)
-    cells: list[Cell] = [*study.trainings]
+    cells: list[Cell] = [{**training, "weights": study.weights(**training)} for training in study.trainings]
     if config.baselines:
-        folds = sorted({cell["fold"] for cell in study.trainings})
-        cells += [{"fold": fold, "baselines": list(config.baselines)} for fold in folds]
+        cells += [{"fold": fold, "baselines": list(config.baselines)} for fold in study.grid.folds]
     done = run_grid(cells, partial(_ask, app, study), config.grid / "stress", workers=config.workers)
     table = concatenate([read_table(cell.folder / ANSWERS) for cell in done])
     write_table(config.grid / "stress.parquet", table)
     results = StressResults.of(table)
-    report = sections(results, _cost(app, study), None if leaky is None else (study.folds, leaky))
+    report = sections(results, _cost(app, study), None if leaky is None else (study.grid.spread, leaky))
     command = f"python -m {app.package} stress GRID{' --leaky LEAKY_GRID' if config.leaky else ''}"
-    _write(config.grid, study, report, protocol=f"{study.protocol}. {results.protocol}", command=command)
+    protocol = f"{study.grid.metrics['protocol']}. {results.protocol}"
+    _write(config.grid, study, report, protocol=protocol, command=command)
 
 
 def _write(folder: Path, study: _Study, report: Sequence[Section], *, protocol: str, command: str) -> None:
@@ -92,42 +93,41 @@ def _check_names(names: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class _Study:
-    """A finished cross-validation."""
+    """The networks of a finished cross-validation and the set they were trained on."""
 
-    folder: Path
-    config: CrossvalConfig
-    trainings: tuple[Cell, ...]
-    """Fold and seed of each network, seed by seed."""
-    protocol: str
-    folds: Mapping[str, Any]
-    """Model -> its balanced accuracy over held-out folds, as metrics.json has it."""
+    grid: FinishedCrossval
 
     @classmethod
     def open(cls, app: App, folder: Path) -> _Study:
         """Raises ConfigError where the folder holds none that has ended; InputError where its data have changed."""
-        run = Run.open(folder, app.package)
-        cells = [dict(cell.values) for cell in collect(folder / "cells") if "seed" in cell.values]
-        if not cells or not run.metrics.is_file():
-            raise ConfigError(
-                f"{folder} holds no finished cross-validation: give the folder that crossval had as --out, after it "
-                "has ended."
-            )
-        config: CrossvalConfig = load_config(CrossvalConfig, run.config)
-        if PreparedSet(config.data).manifest_hash != run.data_manifest_hash:
-            raise InputError(f"{config.data} is another prepared set than the one that {folder} was trained on.")
-        metrics = read_json(run.metrics)
-        order = sorted(cells, key=lambda cell: (cell["seed"], cell["fold"]))
-        return cls(folder, config, tuple(order), metrics["protocol"], metrics["folds"])
+        study = cls(FinishedCrossval.open(app, folder))
+        data, trained_on = study.prepared, study.grid.run.data_manifest_hash
+        if data.manifest_hash != trained_on:
+            raise InputError(f"{data.folder} is another prepared set than the one that {folder} was trained on.")
+        return study
 
     @property
     def prepared(self) -> PreparedSet:
-        """The set it was trained on."""
-        return PreparedSet(self.config.data)
+        """The set, where the cross-validation had it."""
+        return PreparedSet(self.grid.config.data)
+
+    @property
+    def trainings(self) -> list[dict[str, int]]:
+        """Fold and seed of each network that its figures are of, seed by seed."""
+        return [{"fold": fold, "seed": seed} for seed in sorted(self.grid.config.seeds) for fold in self.grid.folds]
+
+    def run_of(self, fold: int, seed: int) -> Path:
+        """The run folder of one network."""
+        return cell_folder(self.grid.run.folder / "cells", {"fold": fold, "seed": seed}) / "run"
+
+    def weights(self, fold: int, seed: int) -> str:
+        """What tells a network from the one that another training would have left there."""
+        return Card.read(Run.open(self.run_of(fold, seed)).model / "card.json").weights_sha256[:8]
 
     def training(self, app: App, fold: int, seed: int) -> tuple[ShockExperiment, Path]:
         """One network's experiment and run folder; the set is looked for where the cross-validation had it."""
-        folder = cell_folder(self.folder / "cells", {"fold": fold, "seed": seed}) / "run"
-        experiment = open_experiment(app, Run.open(folder, app.package), self.config.data)
+        folder = self.run_of(fold, seed)
+        experiment = open_experiment(app, Run.open(folder, app.package), self.grid.config.data)
         assert isinstance(experiment, ShockExperiment)
         return experiment, folder
 
@@ -139,19 +139,22 @@ def _leaky_folds(app: App, folder: Path, study: _Study) -> Mapping[str, Any]:
         ConfigError: it cuts none, or is of other data.
     """
     leaky = _Study.open(app, folder)
-    if not leaky.config.split.name.startswith(LEAKY):
+    split = leaky.grid.config.split.name
+    if not split.startswith(LEAKY):
         raise ConfigError(
-            f"--leaky {folder} is a cross-validation on split {leaky.config.split.name!r}, which keeps patients whole; "
-            f"name one on a split whose name begins with {LEAKY!r}."
+            f"--leaky {folder} is a cross-validation on split {split!r}, which keeps patients whole; name one on a "
+            f"split whose name begins with {LEAKY!r}."
         )
     if leaky.prepared.manifest_hash != study.prepared.manifest_hash:
-        raise ConfigError(f"--leaky {folder} is a cross-validation of another prepared set than {study.folder}.")
-    return leaky.folds
+        raise ConfigError(
+            f"--leaky {folder} is a cross-validation of another prepared set than {study.grid.run.folder}."
+        )
+    return leaky.grid.spread
 
 
 def _ask(app: App, study: _Study, cell: Cell, folder: Path) -> None:
     """Do one cell: a network, or the classical models of a fold."""
-    fold, seed = cell["fold"], cell.get("seed", study.config.fit.seed)
+    fold, seed = cell["fold"], cell.get("seed", study.grid.config.fit.seed)
     experiment, run = study.training(app, fold, cell.get("seed", study.trainings[0]["seed"]))
     windows, rows = experiment.windows, experiment.rows("test")
     rows = rows[has_verdict(windows.index["target"][rows])]

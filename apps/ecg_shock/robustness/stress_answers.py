@@ -12,13 +12,12 @@ import numpy.typing as npt
 
 from apps.ecg_shock.baselines import baselines
 from apps.ecg_shock.classical.features import features_of
-from apps.ecg_shock.data import ShockWindows, preprocess, training_rows
+from apps.ecg_shock.data import ShockWindows, readable, training_rows
 from apps.ecg_shock.evaluate import fit_baseline
 from apps.ecg_shock.predict import ShockAdvisor
 from apps.ecg_shock.robustness.disturbances import LENGTH, LENGTHS_S, disturbed, lengths, subset
 from apps.ecg_shock.robustness.durations import Excerpts, excerpts
 from apps.ecg_shock.train import ShockExperiment
-from apps.ecg_shock.window import EcgWindow
 from shared.baselines import Baseline
 from shared.results import NETWORK
 from shared.table import Table
@@ -69,7 +68,7 @@ def classical_answers(names: Sequence[str], experiment: ShockExperiment, rows: R
             yield from _decided(windows, (LENGTH, seconds), cut.rows[held_out], fitted, features[held_out])
     fitted = {name: fit_baseline(name, windows, *known, seed) for name in names}
     for condition in disturbed(windows, np.intersect1d(subset(windows), rows)):
-        features = features_of([_preprocessed(window) for window in condition.asked])
+        features = features_of([readable(window.ecg, window.sampling_rate) for window in condition.asked])
         yield from _decided(windows, (condition.test, condition.level), condition.rows, fitted, features)
 
 
@@ -80,7 +79,7 @@ def _features(windows: ShockWindows, seconds: float) -> tuple[Excerpts, FloatArr
     Every fold of one process reads the same.
     """
     cut = excerpts(windows, seconds).inside(training_rows(windows, np.arange(len(windows)), irregular_vt=True)[0])
-    return cut, features_of([_preprocessed(window) for window in cut.read()])
+    return cut, features_of([readable(window.ecg, window.sampling_rate) for window in cut.read()])
 
 
 def _fitted(
@@ -96,12 +95,6 @@ def _fitted(
         return {}
     patients = cut.windows.index["patient"][learnt]
     return {name: baselines(seed)[name]().fit(features[chosen], label[learnt], groups=patients) for name in names}
-
-
-def _preprocessed(window: EcgWindow) -> npt.NDArray[np.float32]:
-    """The window at 125 Hz in mV; a flat line where no sample is there."""
-    ecg = window.ecg
-    return preprocess(np.zeros_like(ecg) if np.isnan(ecg).all() else ecg, window.sampling_rate)
 
 
 def _decided(

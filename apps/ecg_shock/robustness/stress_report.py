@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from apps.ecg_shock.baselines import SINGLE_DETECTOR
+from apps.ecg_shock.report.counts import RULED, by_training, percent
 from apps.ecg_shock.robustness.artefacts import ARTEFACTS, Artefact
 from apps.ecg_shock.robustness.cost import Cost
 from apps.ecg_shock.robustness.disturbances import GAIN, INVERSION, LENGTH, SECOND_LEAD, SNRS_DB
 from apps.ecg_shock.robustness.stress_goals import goal_table
-from apps.ecg_shock.robustness.stress_results import Rates, StressResults, mean_over_seeds
+from apps.ecg_shock.robustness.stress_results import Rates, StressResults
 from shared.crossval import fold_spread
 from shared.figures import curve
 from shared.metrics.binary import AUC, BALANCED_ACCURACY, SENSITIVITY, SPECIFICITY
@@ -27,7 +28,8 @@ MEASURES = {"specificity": "specificity", "sensitivity": "sensitivity", "undecid
 """Field of `Rates` -> its name in captions."""
 SNR_NOTE = (
     "Signal-to-noise ratio: variance of the clean window in the pass band (0.5-30 Hz) over the variance of the "
-    "artefact before any filter; it is added to the raw samples. An asterisk marks kinds that no training here draws."
+    "artefact before any filter; it is added to the raw samples. An asterisk marks kinds that no training here draws. "
+    f"{RULED}"
 )
 Folds = Mapping[str, Any]
 
@@ -51,10 +53,6 @@ def sections(results: StressResults, cost: Cost, honest_and_leaky: tuple[Folds, 
     return [*parts, Section("What a decision costs", tables=[_size_table(cost), _time_table(cost)])]
 
 
-def _percent(share: float | None) -> str:
-    return SENSITIVITY.format(share)
-
-
 def _length_section(results: StressResults, cost: Cost) -> Section:
     levels = sorted(results.levels(LENGTH))
     spread = {model: [_over_folds(results, model, level) for level in levels] for model in results.models}
@@ -72,7 +70,7 @@ def _length_section(results: StressResults, cost: Cost) -> Section:
             for place, level in enumerate(levels)
         ],
         "Mean over held-out folds (standard deviation over folds). The classical models were fitted on windows of each "
-        "length.",
+        f"length. {RULED}",
     )
     return Section("Length of the window", tables=[_length_table(results, cost), compared], figures=[figure])
 
@@ -115,12 +113,12 @@ def _compared_with_joined(results: StressResults) -> Table | None:
 
 
 def _length_cells(rows: Table) -> tuple[str, ...]:
-    shares = (_percent(mean_over_seeds(metric, rows)) for metric in (SENSITIVITY, SPECIFICITY))
+    shares = (percent(by_training(metric, rows)) for metric in (SENSITIVITY, SPECIFICITY))
     return (
         _mean_and_sd(fold_spread(BALANCED_ACCURACY, rows)[NETWORK]),
         *shares,
-        AUC.format(mean_over_seeds(AUC, rows)),
-        _percent(float(rows["undecided"].mean())),
+        AUC.format(by_training(AUC, rows)),
+        percent(float(rows["undecided"].mean())),
         str(len(np.unique(rows["row"]))),
         str(len(set(rows["patient"].tolist()))),
     )
@@ -146,11 +144,11 @@ def _artefact_sections(results: StressResults) -> Iterator[Section]:
 
 
 def _artefact_table(results: StressResults, model: str, measure: str, title: str) -> ReportTable:
-    clean = _percent(getattr(results.clean(model), measure))
+    clean = percent(getattr(results.clean(model), measure))
     lines = [
         (
             artefact.title + ("*" if artefact.unseen else ""),
-            *(_percent(getattr(results.rates(model, name, snr), measure)) for snr in SNRS_DB),
+            *(percent(getattr(results.rates(model, name, snr), measure)) for snr in SNRS_DB),
         )
         for name, artefact in ARTEFACTS.items()
     ]
@@ -193,12 +191,12 @@ def _gain_table(results: StressResults) -> ReportTable:
             lines.append(_gain_line("first lead, where there are two", model, results.clean(model, like=second)))
             lines.append(_gain_line("second lead, the same windows", model, Rates.of(second)))
     return ReportTable(
-        "Gain, polarity and lead", ("window", "model", "sensitivity, %", "specificity, %", "undecided, %"), lines
+        "Gain, polarity and lead", ("window", "model", "sensitivity, %", "specificity, %", "undecided, %"), lines, RULED
     )
 
 
 def _gain_line(what: str, model: str, rates: Rates) -> tuple[str, ...]:
-    return (what, model, _percent(rates.sensitivity), _percent(rates.specificity), _percent(rates.undecided))
+    return (what, model, percent(rates.sensitivity), percent(rates.specificity), percent(rates.undecided))
 
 
 def _leaky_section(honest: Folds, leaky: Folds) -> Section:
@@ -222,7 +220,7 @@ def _size_table(cost: Cost) -> ReportTable:
         ("parameters", f"{cost.parameters}"),
         ("multiplications with addition, 5 s", f"{cost.macs}"),
         ("bytes of weights, float32, four each", f"{4 * cost.parameters}"),
-        ("bytes of weights, int8, one each", f"{cost.parameters}"),
+        ("bytes of weights, int8 with scales and biases in float32", f"{cost.int8_bytes}"),
     ]
     return ReportTable("Size of the network", ("what", "number"), lines)
 

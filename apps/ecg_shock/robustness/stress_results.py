@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from apps.ecg_shock.robustness.disturbances import GAIN
-from shared.metrics import Metric
 from shared.metrics.binary import SENSITIVITY, SPECIFICITY
 from shared.results import NETWORK
 from shared.stats import row_codes
 from shared.table import Table, take
 
-__all__ = ["Rates", "StressResults", "mean_over_seeds"]
+__all__ = ["Rates", "StressResults"]
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,3 @@ class StressResults:
 
 def _distinct(rows: Table, chosen: npt.NDArray[np.bool_]) -> int:
     return len(np.unique(rows["row"][chosen]))
-
-
-def mean_over_seeds(metric: Metric, rows: Table) -> float:
-    """The mean of a metric over seeds, each on all folds together."""
-    return float(np.mean([metric(take(rows, rows["seed"] == seed)) for seed in np.unique(rows["seed"])]))

@@ -1,8 +1,8 @@
 """What training does to a window so that the network learns the rhythm and not the recording.
 
 Everything is done before the band-pass that every window goes through, as in nature: the place and the speed of the
-window, the lead, noise, the bandwidth of the recorder, clipping. Gain and polarity need nothing but a random sign: the
-network divides by the window's size.
+window, the lead, noise, the bandwidth of the recorder, clipping, polarity. Gain is left alone: the residual network
+divides by the window's size.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
-from apps.ecg_shock.config import AugmentConfig
+from apps.ecg_shock.config import HIGHEST_SNR_DB, AugmentConfig
 from apps.ecg_shock.data import SAMPLING_RATE, band_pass
 from apps.ecg_shock.training.noise_bank import NoiseBank
-from apps.ecg_shock.training.strips import Strips
+from apps.ecg_shock.training.strips import Cuttings
 
 __all__ = ["Augmentation"]
 
@@ -26,31 +26,40 @@ Mask = npt.NDArray[np.bool_]
 
 JITTER_S = 2.5
 """A window's middle moves by up to half the usual length."""
-HIGHEST_SNR_DB = 18.0
-"""Weaker noise than this is nearly none."""
+SPEED_CHANGED = 0.5
+"""Share of the windows whose speed drifts, and share of the organised ones that run at another speed altogether."""
 SECOND_NOISE = 0.3
 """Share of the noisy windows in which two kinds meet."""
+SECOND_SIZE = (0.2, 1.0)
+"""Size of the second noise in theirs, as a part of the first."""
+SECOND_NOISE_ALONE = 0.5
+"""Share of the windows without a heart in which two kinds meet; the second may be of any size up to the first."""
+SHARPENED = (-0.6, 0.8)
+"""Part of a sample's distance from the mean of three that another recorder adds: it smooths below 0, sharpens above."""
+HIGH_PASSED = 0.4
+"""Share of the windows with another AC coupling, as a part of the share seen through another recorder."""
 LEAST_MV = 1e-3
 """Size that noise is measured against where there is no signal."""
 HIGH_PASS_HZ = (0.1, 1.5)
+"""Its edge."""
 CLIPPED_AT = 0.97
 """Share of the samples that a recorder which clips still holds."""
 
 
 class Augmentation:
-    """Windows of the strips, each cut and disturbed anew.
+    """Windows cut and disturbed anew.
 
     Args:
         config: how often and how strongly.
-        strips: what windows are cut from.
+        cuttings: what windows are cut from.
         seed: of the noise.
     """
 
-    def __init__(self, config: AugmentConfig, strips: Strips, seed: int) -> None:
-        self.config, self.strips, self.bank = config, strips, NoiseBank(seed)
+    def __init__(self, config: AugmentConfig, cuttings: Cuttings, seed: int) -> None:
+        self.config, self.cuttings, self.bank = config, cuttings, NoiseBank(seed)
 
     def length(self, rng: np.random.Generator, usual: int) -> int:
-        """Samples of the windows of one batch: mostly the usual number, else any that the network may meet."""
+        """Samples of the windows of one batch: mostly the usual number, else any as the configuration says."""
         shortest, longest = self.config.lengths_s
         if rng.random() >= self.config.other_length:
             return usual
@@ -62,18 +71,18 @@ class Augmentation:
         Args:
             rng: of this batch.
             rows: (n,) of the set.
-            organised: (n,) rhythms of beats, which stay what they are at any speed that a heart can have.
+            organised: (n,) no shock: rhythms of beats stay what they are at any speed that a heart can have.
             samples: length of each at 125 Hz.
         """
         n = len(rows)
-        lead = ((rng.random(n) < self.config.second_lead) & (self.strips.n_leads[rows] > 1)).astype(np.int64)
+        lead = ((rng.random(n) < self.config.second_lead) & (self.cuttings.strips.n_leads[rows] > 1)).astype(np.int64)
         jitter = rng.uniform(-JITTER_S, JITTER_S, n) * SAMPLING_RATE
-        ecg = self.strips.cut(rows, samples, self._speed(rng, organised), lead, jitter)
+        ecg = self.cuttings.cut(rows, samples, self._speed(rng, organised), lead, jitter)
         return self._recorded(rng, ecg + self._noise(rng, ecg))
 
     def noise_only(self, rng: np.random.Generator, rows: int, samples: int) -> npt.NDArray[np.float32]:
         """(rows, samples) of noise without a heart, recorded as windows are."""
-        second = rng.uniform(0, 1, (rows, 1)) * (rng.random((rows, 1)) < 0.5)
+        second = rng.uniform(0, 1, (rows, 1)) * (rng.random((rows, 1)) < SECOND_NOISE_ALONE)
         noise = self.bank.pieces(rng, rows, samples) + second * self.bank.pieces(rng, rows, samples)
         return self._recorded(rng, noise)
 
@@ -81,9 +90,9 @@ class Augmentation:
         """Seconds of recording per second of window; beats may come much faster, fibrillation hardly."""
         n = len(organised)
         drift = self.config.speed_drift
-        speed = np.exp(rng.uniform(-drift, drift, n) * (rng.random(n) < 0.5))
+        speed = np.exp(rng.uniform(-drift, drift, n) * (rng.random(n) < SPEED_CHANGED))
         slow, fast = self.config.organised_speed
-        changed = organised & (rng.random(n) < 0.5)
+        changed = organised & (rng.random(n) < SPEED_CHANGED)
         return np.where(changed, np.exp(rng.uniform(np.log(slow), np.log(fast), n)), speed)
 
     def _noise(self, rng: np.random.Generator, ecg: FloatArray) -> FloatArray:
@@ -92,14 +101,14 @@ class Augmentation:
         noisy = rng.random(n) < self.config.noisy
         decibels = rng.uniform(self.config.lowest_snr_db, HIGHEST_SNR_DB, n)
         size = noisy * (band_pass(ecg).std(axis=1) + LEAST_MV) * 10 ** (-decibels / 20)
-        second = size * rng.uniform(0.2, 1, n) * (rng.random(n) < SECOND_NOISE)
+        second = size * rng.uniform(*SECOND_SIZE, n) * (rng.random(n) < SECOND_NOISE)
         first_noise, second_noise = self.bank.pieces(rng, n, samples), self.bank.pieces(rng, n, samples)
         return size[:, None] * first_noise + second[:, None] * second_noise
 
     def _recorded(self, rng: np.random.Generator, ecg: FloatArray) -> npt.NDArray[np.float32]:
         """Through a recorder of another bandwidth and range, perhaps with the leads swapped, and our own filter."""
         n = len(ecg)
-        sharper = rng.uniform(-0.6, 0.8, n) * (rng.random(n) < self.config.recorder)
+        sharper = rng.uniform(*SHARPENED, n) * (rng.random(n) < self.config.recorder)
         ecg = ecg + sharper[:, None] * (ecg - _three_point_mean(ecg))
         ecg = self._high_passed(rng, ecg)
         ecg = self._low_passed(rng, ecg)
@@ -109,7 +118,7 @@ class Augmentation:
 
     def _high_passed(self, rng: np.random.Generator, ecg: FloatArray) -> FloatArray:
         """The AC coupling of another recorder, for part of the batch."""
-        chosen = rng.random(len(ecg)) < self.config.recorder * 0.4
+        chosen = rng.random(len(ecg)) < self.config.recorder * HIGH_PASSED
         edge = rng.uniform(*HIGH_PASS_HZ)
         numerator, denominator = signal.butter(1, edge, "high", fs=SAMPLING_RATE)
         passed = signal.lfilter(numerator, denominator, ecg - ecg[:, :1], axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,21 +13,19 @@ import numpy.typing as npt
 from apps.ecg_shock.data import SAMPLING_RATE, ShockWindows, bridge_missing, resample
 from shared.progress import counted
 
-__all__ = ["Strips", "strips_of"]
+__all__ = ["TOUCHING_S", "Cuttings", "Strips", "stretches", "strips_of"]
 
 Rows = npt.NDArray[np.integer[Any]]
 FloatArray = npt.NDArray[np.float64]
 
 TOUCHING_S = 1e-3
-"""Windows of one record and rhythm whose ends are this near follow one another."""
+"""Windows of one record whose ends are this near follow one another."""
 
 
 class Strips:
     """The windows of a set joined where one follows the other in the same record and rhythm.
 
-    A window of the set is then only a place: what is cut around it may begin earlier, last longer or run faster, as
-    long as it stays inside the stretch. The signal is at 125 Hz in mV and not filtered, because whatever disturbs a
-    recording comes before the filter.
+    The signal is at 125 Hz in mV and not filtered, because whatever disturbs a recording comes before the filter.
 
     Args:
         windows: of a prepared set.
@@ -34,47 +33,92 @@ class Strips:
 
     def __init__(self, windows: ShockWindows) -> None:
         self.n_leads = np.empty(len(windows), dtype=np.int64)
-        self._middle, self._low, self._high = (np.empty(len(windows)) for _ in range(3))
-        stretches = []
+        self.begin, self.end = np.empty(len(windows)), np.empty(len(windows))
+        self.stretch = np.empty(len(windows), dtype=np.int64)
+        signals = []
         filled = 0
-        for rows in counted(list(_stretches(windows)), "stretches of one rhythm"):
+        for number, rows in enumerate(counted(list(stretches(windows, "rhythm")), "stretches of one rhythm")):
             signal, edges = _joined(windows, rows)
-            self.n_leads[rows] = len(signal)
-            self._middle[rows] = filled + (edges[1:] + edges[:-1] - 1) / 2
-            self._low[rows], self._high[rows] = filled, filled + signal.shape[1]
+            self.n_leads[rows], self.stretch[rows] = len(signal), number
+            self.begin[rows], self.end[rows] = filled + edges[:-1], filled + edges[1:]
             filled += signal.shape[1]
-            stretches.append(signal)
-        self._signal = _side_by_side(stretches)
+            signals.append(signal)
+        self.signal = _side_by_side(signals)
 
-    def cut(self, rows: Rows, samples: int, speed: FloatArray, lead: Rows, jitter: FloatArray) -> FloatArray:
-        """Windows around rows of the set.
+    def within(self, rows: Rows, label: npt.NDArray[np.int64]) -> Cuttings:
+        """The stretches that hold nothing but these rows, and of each only neighbours of one label.
+
+        What is cut from them shows no window that is held out, unreadable or of another label.
 
         Args:
-            rows: (n,) of the set.
+            rows: (n,) of the set, each once.
+            label: (n,) what is learnt from each.
+        """
+        order = np.argsort(self.begin[rows])
+        row, learnt = rows[order], label[order]
+        touching = (self.begin[row[1:]] == self.end[row[:-1]]) & (self.stretch[row[1:]] == self.stretch[row[:-1]])
+        run = np.concatenate([[0], np.cumsum(~(touching & (learnt[1:] == learnt[:-1])))])
+        first = np.flatnonzero(np.diff(run, prepend=-1))
+        last = np.append(first[1:], len(row)) - 1
+        low, high = np.full(len(self.begin), np.nan), np.full(len(self.begin), np.nan)
+        low[row], high[row] = self.begin[row[first]][run], self.end[row[last]][run]
+        return Cuttings(self, low, high)
+
+
+@dataclass(frozen=True)
+class Cuttings:
+    """Windows of any place, length and speed around the rows of a set that may be learnt from.
+
+    A window of the set is only a place here: what is cut around it may begin earlier, last longer or run faster, as
+    long as it stays inside its stretch; where the stretch is too short for it, the signal turns back at the ends.
+    """
+
+    strips: Strips
+    low: FloatArray
+    """(rows of the set,) where the stretch of each begins, in samples of the joined signal; NaN for other rows."""
+    high: FloatArray
+    """(rows of the set,) where it ends."""
+
+    def cut(self, rows: Rows, samples: int, speed: FloatArray, lead: Rows, jitter: FloatArray) -> FloatArray:
+        """Windows around rows.
+
+        Args:
+            rows: (n,) of the set, among those that may be learnt from.
             samples: length of each window at 125 Hz.
-            speed: (n,) seconds of recording per second of window; lowered where the stretch is too short for it.
+            speed: (n,) seconds of recording per second of window.
             lead: (n,) which lead, from 0.
             jitter: (n,) samples by which the window's middle is moved, as far as the stretch allows.
 
         Returns:
             (n, samples) mV, not filtered.
         """
-        low, high = self._low[rows], self._high[rows]
-        step = np.minimum(speed, (high - low - 1) / (samples - 1))
-        length = step * (samples - 1)
-        start = np.clip(self._middle[rows] - length / 2 + jitter, low, high - 1 - length)
-        place = start[:, None] + np.arange(samples) * step[:, None]
+        low, last = self.low[rows], self.high[rows] - 1
+        span = speed * (samples - 1)
+        middle = (self.strips.begin[rows] + self.strips.end[rows] - 1) / 2
+        start = np.clip(middle - span / 2 + jitter, low, np.maximum(low, last - span))
+        place = _turned_back(start[:, None] + np.arange(samples) * speed[:, None], low[:, None], last[:, None])
         before = place.astype(np.int64)
         share = place - before
-        after = np.minimum(before + 1, self._signal.shape[1] - 1)
-        lead = lead[:, None]
-        return self._signal[lead, before] * (1 - share) + self._signal[lead, after] * share
+        after = np.minimum(before + 1, self.strips.signal.shape[1] - 1)
+        signal, lead = self.strips.signal, lead[:, None]
+        return signal[lead, before] * (1 - share) + signal[lead, after] * share
 
 
-def _stretches(windows: ShockWindows) -> Iterator[list[int]]:
-    """Rows of the set that follow one another in one record and rhythm, in the order of time."""
+def _turned_back(place: FloatArray, low: FloatArray, last: FloatArray) -> FloatArray:
+    """Places beyond the last sample counted back from it, and forth again from the first."""
+    length = last - low
+    return low + length - np.abs((place - low) % (2 * length) - length)
+
+
+def stretches(windows: ShockWindows, label: str) -> Iterator[list[int]]:
+    """Rows of a set that follow one another in one record under one label, in the order of time.
+
+    Args:
+        windows: of a prepared set.
+        label: column of its index in which the windows of a stretch are alike.
+    """
     index = windows.index
-    names = (index["db"], index["record"], index["rhythm"], index["sampling_rate"])
+    names = (index["db"], index["record"], index[label], index["sampling_rate"])
     kind = np.unique(
         np.array(["\0".join(map(str, values)) for values in zip(*names, strict=True)]), return_inverse=True
     )[1]

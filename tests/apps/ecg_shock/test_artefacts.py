@@ -85,6 +85,12 @@ def test_bursts_come_and_go() -> None:
     assert (drawn != 0).mean() == pytest.approx(0.4, abs=0.04)
 
 
+def test_what_trainings_draw_is_not_called_unseen() -> None:
+    """Wander, muscle, compressions, pulled cables and bursts of noise are of families that `noise_bank` makes."""
+    unseen = {name for name, artefact in ARTEFACTS.items() if artefact.unseen}
+    assert unseen == {"mains 50", "mains 60", "pink", "tremor", "pacing"}
+
+
 def test_mains_keeps_its_overtone_only_where_the_rate_holds_it() -> None:
     assert share("mains 50", 40, 60) > 0.99  # 150 Hz is beyond half of 250 Hz
     frequency, power = spectrum("mains 50", rate=500.0)

@@ -26,7 +26,7 @@ from apps.ecg_shock.export import export
 from apps.ecg_shock.model import ShockNet
 from apps.ecg_shock.residual import ResidualNet
 from apps.ecg_shock.window import read_window
-from shared.abstention import Abstention, Evidence, ProbabilityBand, Unreadable
+from shared.abstention import Abstention, Evidence, FarFromTraining, ProbabilityBand, Rule, Unreadable, UnsureClass
 from shared.calibrate import Isotonic, Platt
 from shared.card import Card
 from shared.errors import ConfigError
@@ -134,7 +134,7 @@ ADVISORS: dict[str, Callable[[], ShockAdvisor]] = {
     **{name: lambda name=name: ShockAdvisor.from_pretrained(name) for name in ShockAdvisor.available()},
     "one block": lambda: untrained(ShockNet(filters=(4,), kernels=(11,))),
     "seven blocks": lambda: untrained(paper_like()),
-    "residual": lambda: untrained(ResidualNet((16, 24, 32, 36, 40), (9, 7, 7, 5, 5))),
+    "residual": lambda: untrained(ResidualNet((16, 24, 32, 36, 40), (15, 7, 7, 5, 5))),
     "deep residual": lambda: untrained(ResidualNet((5, 3, 7, 7, 2, 9, 4), (3, 1, 5, 3, 9, 3, 7))),
 }
 
@@ -272,6 +272,18 @@ def test_staircase_calibration_is_refused() -> None:
     advisor = untrained(ShockNet())
     advisor.calibrator = Isotonic((0.0, 1.0), (0.1, 0.9))
     with pytest.raises(ConfigError, match="isotonic"):
+        render_header(advisor)
+
+
+@pytest.mark.parametrize(
+    "rules", [[UnsureClass(0.6)], [Unreadable(0.5), ProbabilityBand(0.3, 0.7), ProbabilityBand(0.2, 0.8)]]
+)
+def test_a_rule_that_would_vanish_is_refused(rules: list[Rule]) -> None:
+    advisor = untrained(ResidualNet((4, 6), (3, 5)))
+    advisor.abstention = Abstention([FarFromTraining(9.0), Unreadable(0.5), ProbabilityBand(0.2, 0.8)])
+    assert "SHOCK_NOISE_LIMIT" in render_header(advisor)
+    advisor.abstention = Abstention(rules)
+    with pytest.raises(ConfigError, match=rules[-1].kind):
         render_header(advisor)
 
 

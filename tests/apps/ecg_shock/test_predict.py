@@ -123,6 +123,13 @@ def test_noise_that_the_network_finds_withholds_the_advice(ecg: np.ndarray) -> N
     assert (withheld.advice, withheld.reason) == ("undecided", Unreadable.reason)
 
 
+def test_a_window_without_a_sample_is_undecided(advisor: ShockAdvisor) -> None:
+    (answer,) = advisor.advise([EcgWindow(np.full(1250, np.nan, np.float32), RATE)])
+    assert answer.advice == "undecided"
+    assert str(answer.reason).startswith("missing: 100%")
+    assert np.isfinite(answer.shock_probability)
+
+
 def test_outputs_are_those_of_the_network(advisor: ShockAdvisor) -> None:
     assert advisor.output_names == ("logit", "features")
     assert always(0.0).output_names == ("logit", "features", "noise")
@@ -226,9 +233,14 @@ def refused(advisor: ShockAdvisor, capsys, monkeypatch) -> Callable[..., str]:
     return line
 
 
-@pytest.mark.parametrize("flag", ["window_s", "step_s", "sampling_rate"])
+@pytest.mark.parametrize("flag", ["step_s", "sampling_rate"])
 def test_verb_refuses_zero(refused, flag: str) -> None:
     assert f"--{flag} must be a number above 0; found 0.0" in refused(SAMPLES / "noise", f"--{flag}", 0)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.9, 60.0])
+def test_verb_refuses_a_window_that_it_cannot_advise_on(refused, seconds: float) -> None:
+    assert f"--window_s must be 2 to 10 s; found {seconds}" in refused(SAMPLES / "noise", "--window_s", seconds)
 
 
 def test_verb_must_be_told_a_unit_that_no_file_says(refused, tmp_path: Path, ecg: np.ndarray) -> None:

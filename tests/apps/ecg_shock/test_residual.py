@@ -12,7 +12,7 @@ from apps.ecg_shock.model import ShockNet, build_network
 from apps.ecg_shock.residual import ResidualNet, halved
 from shared.errors import ConfigError
 
-FILTERS, KERNELS = (16, 24, 32, 36, 40), (9, 7, 7, 5, 5)
+FILTERS, KERNELS = (16, 24, 32, 36, 40), (15, 7, 7, 5, 5)
 
 
 def network() -> ResidualNet:

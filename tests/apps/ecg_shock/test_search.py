@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from apps.ecg_shock import search as module
 from apps.ecg_shock.app import APP
+from apps.ecg_shock.paper_search import search as module
 from apps.ecg_shock.paper_search.architectures import Architecture, draw
 from apps.ecg_shock.paper_search.candidates import DURATIONS_S, RESULT, described
 from apps.ecg_shock.paper_search.search_report import budget, depth_comparison, depth_sentence, write_findings

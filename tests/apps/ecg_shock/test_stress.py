@@ -9,16 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.ecg_shock import cost as cost_module
 from apps.ecg_shock.app import APP
+from apps.ecg_shock.c_code.quantise import quantised
+from apps.ecg_shock.config import TrainConfig
 from apps.ecg_shock.data import windows_of
 from apps.ecg_shock.predict import ShockAdvisor
-from apps.ecg_shock.robustness import disturbances
+from apps.ecg_shock.robustness import cost as cost_module
+from apps.ecg_shock.robustness import disturbances, stress_answers
+from apps.ecg_shock.robustness import stress as stress_module
 from apps.ecg_shock.robustness.artefacts import ARTEFACTS
 from apps.ecg_shock.robustness.cost import FEATURES_MS, ONNX_BATCH_MS, Cost
 from apps.ecg_shock.robustness.disturbances import GAIN, GAINS, INVERSION, LENGTH, SECOND_LEAD, SNRS_DB
 from apps.ecg_shock.robustness.stress_goals import goal_table
 from apps.ecg_shock.robustness.stress_results import Rates, StressResults
+from apps.ecg_shock.train import ShockExperiment
 from apps.ecg_shock.window import EcgWindow
 from data_prep.synth import ecg_shock
 from shared.atomic import read_json
@@ -132,6 +136,9 @@ def test_results_are_written_for_a_reader_and_a_readme(grid: Path) -> None:
     assert {row[-1] for row in goals.rows} <= {"met", "not met"}
     assert [row[0] for row in lengths.rows] == ["2 s", "3 s", "4 s", "5 s"]
     assert captioned(stored["tables"], "The leaky random split")
+    (size,) = captioned(stored["tables"], "Size of the network")
+    network = ShockAdvisor.from_pretrained(grid / "cells" / "fold=0,seed=0" / "run").network
+    assert size.rows[-1][1] == str(sum(layer.n_bytes for layer in quantised(network)))
     page = (grid / "stress.html").read_text(encoding="utf-8")
     assert "tremor, 4-9 Hz" in page
     assert "<script" not in page
@@ -144,13 +151,35 @@ def test_the_work_is_continued_not_repeated(
     monkeypatch.setattr(cost_module, "ROUNDS", 1)
     copy = tmp_path / "grid"
     shutil.copytree(grid, copy)
-    shutil.rmtree(copy / "stress" / "fold=1,seed=0")
+    (asked,) = (copy / "stress").glob("fold=1,seed=0,weights=*")
+    shutil.rmtree(asked)
     capsys.readouterr()
     assert ask("stress", copy, "--baselines", f"[{CLASSICAL}]") == 0
     assert capsys.readouterr().err.count(" done in ") == 1
+    assert asked.is_dir()
     table, again = (read_table(folder / "stress.parquet") for folder in (grid, copy))
     for name, column in table.items():
         np.testing.assert_array_equal(column, again[name])
+
+
+def test_only_what_the_figures_are_of_is_asked_and_a_network_trained_anew_again(grid: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "grid"
+    shutil.copytree(grid, copy)
+    cells = copy / "cells"
+    shutil.copytree(cells / "fold=1,seed=0", cells / "fold=1,seed=7")  # left from seeds that are asked for no more
+    study = stress_module._Study.open(APP, copy)
+    assert study.trainings == [{"fold": 0, "seed": 0}, {"fold": 1, "seed": 0}]
+    first = [study.weights(**training) for training in study.trainings]
+    assert {f"fold={fold},seed=0,weights={weights}" for fold, weights in enumerate(first)} == {
+        folder.name for folder in (grid / "stress").glob("fold=*,seed=*")
+    }
+    for own, other in ((0, 1), (1, 0)):
+        shutil.copytree(
+            grid / "cells" / f"fold={other},seed=0" / "run" / "model",
+            cells / f"fold={own},seed=0" / "run" / "model",
+            dirs_exist_ok=True,
+        )
+    assert [study.weights(**training) for training in study.trainings] == first[::-1]
 
 
 def test_other_than_a_cross_validation_is_refused(
@@ -194,7 +223,7 @@ def goals(specificity: float, gain: float, milliseconds: float) -> dict[str, str
     parts = {(NETWORK, name, snr): rows(1.0, specificity) for name in ARTEFACTS for snr in SNRS_DB}
     parts |= {(NETWORK, GAIN, level): rows(1.0 if level == 1 else gain, 1.0) for level in GAINS}
     parts[NETWORK, INVERSION, 1.0] = rows(1.0, 1.0)
-    cost = Cost(1, 1, {ONNX_BATCH_MS: milliseconds, FEATURES_MS: 2.0}, {})
+    cost = Cost(1, 1, 1, {ONNX_BATCH_MS: milliseconds, FEATURES_MS: 2.0}, {})
     return {row[0]: row[-1] for row in goal_table(StressResults(parts), cost).rows}
 
 
@@ -209,13 +238,18 @@ def test_goals_are_met_or_not() -> None:
     }
 
 
+def test_goals_without_a_figure_are_left_out() -> None:
+    """A set without shockable rhythms can test neither sensitivity nor what gain costs of it."""
+    parts = {(NETWORK, name, snr): table_of([0], [0], [False]) for name in ARTEFACTS for snr in SNRS_DB}
+    parts |= {(NETWORK, GAIN, level): table_of([0], [0], [False]) for level in GAINS}
+    parts[NETWORK, INVERSION, 1.0] = table_of([0], [0], [False])
+    told = [row[0].split(",")[0] for row in goal_table(StressResults(parts), Cost(1, 1, 1, {}, {})).rows]
+    assert set(told) == {"specificity", "undecided"}
+
+
 def test_a_classical_model_of_a_length_has_seen_no_held_out_patient(
     made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from apps.ecg_shock import stress_answers
-    from apps.ecg_shock.config import TrainConfig
-    from apps.ecg_shock.train import ShockExperiment
-
     fitted: list[set[str]] = []
 
     class Spy:

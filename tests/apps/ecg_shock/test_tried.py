@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from apps.ecg_shock.app import APP
+from apps.ecg_shock.report import tried
 from data_prep.synth import ecg_shock
-from shared.atomic import read_json
+from shared.atomic import read_json, write_json
 from shared.cli import main
+from tests.apps.ecg_shock.decided import windows
 
 QUICK = ("--config", "smoke", "--fit.epochs", "1", "--draws.batches", "2", "--fit.progress", "false")
 
@@ -30,7 +34,7 @@ def grids(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         "--seeds",
         "[0]",
         "--folds",
-        "[0,1]",
+        "[0, 1]",
         "--baselines",
         "false",
     )
@@ -59,3 +63,40 @@ def test_what_is_no_cross_validation_is_refused(
         (tmp_path / "kept").rename(grids[1] / "predictions.parquet")
     assert "holds no finished cross-validation" in capsys.readouterr().err
     assert ask("tried", tmp_path, "--out", tmp_path / "tried.json") == 2
+
+
+def test_a_grid_older_than_a_setting_is_no_other_recipe(grids: list[Path], tmp_path: Path) -> None:
+    older = tmp_path / "older"
+    shutil.copytree(grids[0], older, ignore=shutil.ignore_patterns("cells"))
+    settings = yaml.safe_load((older / "config.yaml").read_text(encoding="utf-8"))
+    del settings["shock_weight"], settings["augment"]["noisy"]
+    (older / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    for pair in ((grids[0], older), (older, grids[0])):
+        assert ask("tried", *pair, "--out", tmp_path / "tried.json") == 0
+        assert [row[0] for row in read_json(tmp_path / "tried.json")["tables"][0]["rows"]] == ["the recipe"] * 2
+
+
+def test_an_evaluated_run_is_refused(grids: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    assert ask("train", *QUICK, "--data", grids[0].parent / "set", "--out", run) == 0
+    assert ask("evaluate", run, "--baselines", "false") == 0
+    capsys.readouterr()
+    assert ask("tried", grids[0], run, "--out", tmp_path / "tried.json") == 2
+    assert "holds no finished cross-validation" in capsys.readouterr().err
+
+
+def test_other_data_are_refused(grids: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(grids[1], other, ignore=shutil.ignore_patterns("cells"))
+    write_json(other / "env.json", {**read_json(other / "env.json"), "data_manifest_hash": "another"})
+    assert ask("tried", grids[0], other, "--out", tmp_path / "tried.json") == 2
+    assert "another prepared set" in capsys.readouterr().err
+
+
+def test_figures_that_are_undefined_are_dashes() -> None:
+    """Without errors nobody is left out; without shockable windows there is no balanced accuracy."""
+    flawless = windows("N_NSR", "a", 5, 0)
+    assert tried._header(None) == tuple(word for word in tried._header("a") if word != "without a, %")
+    assert "None" not in tried._note([flawless], None)
+    assert tried._figures(flawless, None)[:3] == ("- (-)", "-", "100.0")
+    assert tried._figures(windows("N_NSR", "a", 5, 1), "a")[:4] == ("- (-)", "-", "-", "80.0")

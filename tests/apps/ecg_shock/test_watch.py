@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from apps.ecg_shock import ShockAdvisor, demo
+from apps.ecg_shock import AdviceChange, ShockAdvisor, demo, onset
 from apps.ecg_shock.app import APP
 from apps.ecg_shock.onset import watch_onset
-from apps.ecg_shock.watch import watched
-from apps.ecg_shock.window import read_window
+from apps.ecg_shock.stream import StandingAdvice
+from apps.ecg_shock.watch import Moment, watched
+from apps.ecg_shock.window import EcgWindow, read_window
 from shared.cli import main
 from shared.errors import InputError
 
@@ -21,9 +23,10 @@ ONSET = Path(demo.__file__).parent / "samples" / demo.ONSET
 LABELLED_S = 4044 / 250
 
 
-@pytest.fixture(scope="module")
-def advisor() -> ShockAdvisor:
-    return ShockAdvisor.from_pretrained("paper")
+@pytest.fixture(scope="module", params=ShockAdvisor.available())
+def advisor(request: pytest.FixtureRequest) -> ShockAdvisor:
+    """Each model that comes with the app."""
+    return ShockAdvisor.from_pretrained(request.param)
 
 
 @pytest.fixture
@@ -69,7 +72,7 @@ def test_small_steps_lose_no_change(advisor: ShockAdvisor) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--window_s", "60"), "2 to 10 s"),
+        (("--window_s", "60"), "--window_s must be 2 to 10 s; found 60.0"),
         (("--start_s", "37"), "a window of 5 s does not fit"),
         (("--confirm", "0"), "--confirm must be 1 or more; found 0"),
         (("--step_s", "0"), "--step_s must be a number above 0"),
@@ -78,7 +81,7 @@ def test_small_steps_lose_no_change(advisor: ShockAdvisor) -> None:
         (("--windows", "5"), "Unknown option --windows"),
     ],
 )
-def test_a_mistake_is_one_line(advisor: ShockAdvisor, capsys, words: tuple[str, ...], message: str) -> None:
+def test_a_mistake_is_one_line(capsys, words: tuple[str, ...], message: str) -> None:
     assert main(APP, ["watch", str(ONSET), "--model", "paper", *words]) == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("note: ")]
     assert message in line
@@ -109,6 +112,39 @@ def test_an_onset_that_is_missed_is_said(advisor: ShockAdvisor, monkeypatch) -> 
     row, sentence, _ = watch_onset(advisor, ONSET)
     assert row.answer == "no shock advised"
     assert "a shock is never advised" in sentence
+
+
+def says(advisor: ShockAdvisor, monkeypatch: pytest.MonkeyPatch, stood: Callable[[float], StandingAdvice]) -> None:
+    """Have the demo's stream stand as `stood` says of the time at which each window is full."""
+
+    def moments(advisor: ShockAdvisor, recording: EcgWindow, *words: float) -> Iterator[Moment]:
+        before = None
+        for moment in watched(advisor, recording, *words):  # type: ignore[arg-type]
+            at_s = moment.decision.start_s + moment.decision.duration_s
+            advice = stood(at_s)
+            change = AdviceChange(advice, at_s, 6.0) if advice != before else None
+            before = advice
+            yield dataclasses.replace(moment, advice=advice, change=change)
+
+    monkeypatch.setattr(onset, "watched", moments)
+
+
+def test_advice_that_stood_before_the_onset_is_no_answer_to_it(advisor: ShockAdvisor, monkeypatch) -> None:
+    says(advisor, monkeypatch, lambda at_s: "shock")
+    row, sentence, picture = watch_onset(advisor, ONSET)
+    assert row.answer == "shock, advised before the onset"
+    assert "no advice to shock begins after that" in sentence
+    assert "Before the onset the advice to shock already stood after 12 windows." in sentence
+    assert "shock advised" not in {line.get_label() for line in picture.figure.axes[0].lines}
+
+
+def test_the_advice_counts_that_begins_after_the_onset(advisor: ShockAdvisor, monkeypatch) -> None:
+    """A false alarm that stands across the onset, is taken back, and comes again."""
+    says(advisor, monkeypatch, lambda at_s: "shock" if 12 <= at_s < 18 or at_s >= 21 else "no shock")
+    row, sentence, _ = watch_onset(advisor, ONSET)
+    assert row.answer == f"shock, {21 - LABELLED_S:.1f} s after the onset"
+    assert "a shock is advised at 21.0 s" in sentence
+    assert "already stood after 5 windows" in sentence
 
 
 def test_shorter_than_a_window(advisor: ShockAdvisor) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from apps.ecg_shock.window import MAX_RATE, EcgWindow, read_window
+from apps.ecg_shock.window import MAX_RATE, EcgWindow, WindowGrid, read_window
 from shared.errors import InputError
 
 RECORD = Path(__file__).parents[3] / "apps" / "ecg_shock" / "samples" / "noise"
@@ -52,10 +52,17 @@ def test_a_rate_that_no_recorder_has_is_refused() -> None:
         read_window(np.zeros(1_000_000), 200e3)
 
 
-@pytest.mark.parametrize("step_s", [0.0, -1.0, 1e-9])
+@pytest.mark.parametrize("step_s", [0.0, -1.0, 1e-9, 0.5 / 250, 0.6 / 250, 0.999 / 250])
 def test_windows_begin_a_sample_apart(step_s: float) -> None:
     with pytest.raises(InputError, match="at least one sample apart"):
         EcgWindow(ECG.astype(np.float32), 250.0).cut(2.0, step_s)
+
+
+@pytest.mark.parametrize("rate", [75.0, 127.7, 250.0, 333.3, 360.0])
+@pytest.mark.parametrize("samples", [1.0, 1.3, 1.5])
+def test_no_window_is_cut_twice(rate: float, samples: float) -> None:
+    grid = WindowGrid(rate, 2.0, samples / rate)
+    assert (np.diff([grid.first(number) for number in range(3000)]) >= 1).all()
 
 
 def test_lengths_of_windows_are_numbers() -> None:

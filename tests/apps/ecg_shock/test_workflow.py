@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 import shutil
 from pathlib import Path
@@ -11,14 +12,18 @@ import numpy as np
 import pytest
 import torch
 
+from apps.ecg_shock import ShockAdvisor
 from apps.ecg_shock.app import APP
 from apps.ecg_shock.config import TrainConfig
 from apps.ecg_shock.model import ShockNet
+from apps.ecg_shock.residual import ResidualNet
 from apps.ecg_shock.train import ShockExperiment
+from data_prep.ecg_set import ECG_FIELD
 from data_prep.synth import ecg_shock
 from shared.atomic import read_json
 from shared.cli import main
 from shared.prepared import FieldSpec, PreparedWriter
+from shared.splits import make_group_folds
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 QUICK = ("--config", "smoke", "--fit.epochs", "1", "--draws.batches", "2", "--fit.progress", "false")
@@ -127,6 +132,51 @@ def test_own_data_go_all_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert ask("train", *QUICK, "--data", strips, "--out", tmp_path / "run") == 0
     assert ask("evaluate", tmp_path / "run", "--baselines", "false", "--resamples", "20") == 0
     assert "flutter" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+RESIDUAL = ("--network.architecture", "residual", "--network.filters", "[4,6]", "--network.kernels", "[15,5]")
+
+
+@pytest.fixture
+def with_noise(tmp_path: Path) -> Path:
+    """Ten patients, each with 10 s of a slow rhythm, 10 s of a fast one, and 10 s that are marked as noise."""
+    folder, rng, time = tmp_path / "noisy", np.random.default_rng(0), np.arange(2500) / 250
+    slow, fast = (np.sin(2 * np.pi * hertz * time) for hertz in (1.2, 5.0))
+    about = {"title": "t", "source": "s", "licence": "CC0-1.0", "synthetic": True}
+    index: dict[str, list[str]] = {"patient": [], "cls": []}
+    with PreparedWriter(folder, name="noisy", groups=("patient",), **about) as writer:
+        writer.declare(ECG_FIELD)
+        for patient, place in itertools.product((f"p{number}" for number in range(10)), range(6)):
+            cls, target, heart = (("N_NSR", 0, slow), ("S_VF", 1, fast), ("X_NOISE", -1, 0 * time))[place // 2]
+            ecg = heart[place % 2 * 1250 :][:1250] + (2.0 if target < 0 else 0.1) * rng.normal(size=1250)
+            labels = {"db": "made up", "record": patient, "rhythm": cls, "cls": cls, "target": target}
+            about_row = {"item": f"{patient}/{place}", "patient": patient, "start_s": 5.0 * place, **labels}
+            writer.add({"ecg": ecg[:, None].astype(np.float32)}, sampling_rate=250.0, **about_row)
+            index["patient"].append(patient)
+            index["cls"].append(cls)
+        columns = {name: np.array(values) for name, values in index.items()}
+        writer.add_split(make_group_folds(columns, "patient", 5, stratify="cls", seed=0, name="folds"))
+    return folder
+
+
+def test_a_network_that_learns_noise_goes_all_the_way(with_noise: Path, tmp_path: Path) -> None:
+    noise = ("--augment.apply", "true", "--draws.noise_marked", "2", "--draws.noise_only", "2")
+    assert ask("train", *QUICK, *RESIDUAL, *noise, "--data", with_noise, "--out", tmp_path / "run") == 0
+    advisor = ShockAdvisor.from_pretrained(tmp_path / "run")
+    assert isinstance(advisor.network, ResidualNet)
+    assert (advisor.network.filters, advisor.network.kernels) == ((4, 6), (15, 5))
+    assert advisor.card.abstention["rules"][0]["kind"] == "unreadable"
+    assert advisor.to_onnx(tmp_path / "network.onnx") < 1e-4
+    ecg = np.random.default_rng(1).normal(size=2000).cumsum() / 20
+    streamed = advisor.stream(250.0).push(ecg)
+    alone = [advisor.predict(ecg, 250.0, start_s=start_s, duration_s=5) for start_s in (0.0, 1.0, 2.0, 3.0)]
+    assert [decision.to_dict() for decision in streamed] == [decision.to_dict() for decision in alone]
+
+
+def test_a_network_that_learns_no_noise_has_no_rule_for_it(made: Path, tmp_path: Path) -> None:
+    assert ask("train", *QUICK, *RESIDUAL, "--data", made, "--out", tmp_path / "run") == 0
+    card = read_json(tmp_path / "run" / "model" / "card.json")
+    assert "unreadable" not in {rule["kind"] for rule in card["abstention"]["rules"]}
 
 
 def test_the_network_starts_from_the_seed_alone(made: Path, tmp_path: Path) -> None:
