@@ -171,6 +171,8 @@ class TrainConfig(BaseTrainConfig):
     """How much a shockable window counts in the loss beside another: a missed fibrillation is the graver error."""
     label_smoothing: float = 0.0
     """Labels are drawn in from 0 and 1 by this much: some of them are wrong."""
+    threshold: float = 0.5
+    """The network's own probability, before calibration, from which a shock is advised."""
     undecided_band: tuple[float, float] = (0.2, 0.8)
     """Advice is withheld where the network's own probability, before calibration, lies between these."""
 
@@ -185,8 +187,11 @@ class TrainConfig(BaseTrainConfig):
         if not 0 <= self.label_smoothing < 0.5:
             raise ConfigError(f"label_smoothing must be from 0 to below 0.5; found {self.label_smoothing}.")
         low, high = self.undecided_band
-        if not 0 < low <= 0.5 <= high < 1:
-            raise ConfigError(f"undecided_band needs two numbers on both sides of 0.5; found {low}, {high}.")
+        if not 0 < low <= self.threshold <= high < 1:
+            raise ConfigError(
+                f"undecided_band needs two numbers between 0 and 1 with threshold between them; found {low}, "
+                f"{self.threshold}, {high}."
+            )
         self._check_noise()
 
     def _check_noise(self) -> None:

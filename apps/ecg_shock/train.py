@@ -29,7 +29,7 @@ from apps.ecg_shock.training.draws import AsRecorded, Batch, Disturbed, Draw, Po
 from apps.ecg_shock.training.strips import strips_of
 from shared.abstention import Abstention, FarFromTraining, ProbabilityBand, Rule, Unreadable
 from shared.baselines import Baseline
-from shared.calibrate import Calibrator, Identity, Temperature
+from shared.calibrate import Calibrator, Identity, Platt
 from shared.contract import App, as_plain
 from shared.experiment import Experiment
 from shared.metrics.binary import BALANCED_ACCURACY, decide
@@ -100,7 +100,7 @@ class ShockTask:
             [model(torch.from_numpy(self.windows.stack(part)).to(device))[0].cpu() for part in _parts(rows)]
         )
         loss = functional.binary_cross_entropy_with_logits(logit, torch.from_numpy(target).float())
-        table = decide({"target": target, "probability": torch.sigmoid(logit).numpy()}, 0.5)
+        table = decide({"target": target, "probability": torch.sigmoid(logit).numpy()}, self.config.threshold)
         return {"cross-entropy": float(loss), BALANCED_ACCURACY.name: BALANCED_ACCURACY(table)}
 
 
@@ -191,7 +191,8 @@ class ShockExperiment(Experiment[TrainConfig]):
         rules: list[Rule] = [FarFromTraining(familiar.limit), _calibrated(self.config.undecided_band, calibrator)]
         if self.config.draws.noise_marked + self.config.draws.noise_only:
             rules.insert(0, Unreadable(UNREADABLE))
-        card = self.card(calibration=calibrator.to_dict(), abstention=Abstention(rules).to_dict())
+        threshold = float(calibrator([logit(self.config.threshold)])[0])
+        card = self.card(calibration=calibrator.to_dict(), abstention=Abstention(rules).to_dict(), threshold=threshold)
         return ShockAdvisor(card, network, arrays={"ood": familiar.state()})
 
     def _answers(self, bare: ShockAdvisor, rows: Rows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
@@ -200,7 +201,7 @@ class ShockExperiment(Experiment[TrainConfig]):
         return np.array([float(answer[0]) for answer in outputs]), np.stack([answer[1].numpy() for answer in outputs])
 
     def _calibrator(self, bare: ShockAdvisor, table: Table | None) -> Calibrator:
-        """Temperature, fitted with both labels alike heavy, so that a probability stands at even odds.
+        """Platt's line, fitted with both labels alike heavy, so that a probability stands at even odds.
 
         Asystole is left out: a rule decides it, and the network's own answer to it is never used.
         """
@@ -214,7 +215,7 @@ class ShockExperiment(Experiment[TrainConfig]):
             return Identity()
         counted = has_verdict(target) & (size.astype(np.float64) >= ASYSTOLE_MV)
         label = target[counted].astype(np.int64)
-        return Temperature.fit(answer[counted], label, even_odds(label))
+        return Platt.fit(answer[counted], label, even_odds(label))
 
     def _size(self, row: int) -> float:
         """Peak to peak of a window in mV, as the asystole rule measures it."""

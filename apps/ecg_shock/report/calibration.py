@@ -8,7 +8,7 @@ import numpy.typing as npt
 from apps.ecg_shock.amplitude import ASYSTOLE_MV
 from apps.ecg_shock.data import has_verdict
 from apps.ecg_shock.report.counts import by_training
-from shared.calibrate import Temperature
+from shared.calibrate import Platt
 from shared.figures import reliability
 from shared.metrics.binary import ECE, LOG_LOSS
 from shared.report import ReportFigure, ReportTable
@@ -17,7 +17,7 @@ from shared.table import Table, n_rows, take
 __all__ = ["CALIBRATION", "calibration_figures", "calibration_tables", "cross_fitted", "even_odds", "ruled_asystole"]
 
 CALIBRATION = "Calibration of the network's probability"
-GIVEN, FITTED = "as the runs gave it", "temperature fitted on the other folds"
+GIVEN, FITTED = "as the runs gave it", "Platt's line fitted on the other folds"
 
 
 def even_odds(label: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
@@ -40,10 +40,10 @@ def cross_fitted(rows: Table) -> Table:
         rows: of the network, all seeds and classes: columns logit, probability, target, fold.
 
     Returns:
-        The rows with the columns `temperature` and `calibrated`. Without other folds that hold both labels these are
-        NaN and the probability as it is; likewise where the amplitude rule decided.
+        The rows with the columns `slope`, `intercept` and `calibrated`. Without other folds that hold both labels these
+        are NaN, NaN and the probability as it is; likewise where the amplitude rule decided.
     """
-    temperature = np.full(n_rows(rows), np.nan)
+    slope, intercept = np.full(n_rows(rows), np.nan), np.full(n_rows(rows), np.nan)
     calibrated = rows["probability"].astype(np.float64)
     asystole = ruled_asystole(rows)
     counted = take(rows, has_verdict(rows["target"]) & ~asystole)
@@ -51,11 +51,11 @@ def cross_fitted(rows: Table) -> Table:
         others = take(counted, counted["fold"] != fold)
         label = others["target"].astype(np.int64)
         if len(np.unique(label)) == 2:
-            calibrator = Temperature.fit(others["logit"], label, even_odds(label))
+            calibrator = Platt.fit(others["logit"], label, even_odds(label))
             inside = (rows["fold"] == fold) & ~asystole
-            temperature[inside] = calibrator.temperature
+            slope[inside], intercept[inside] = calibrator.slope, calibrator.intercept
             calibrated[inside] = calibrator(rows["logit"][inside])
-    return {**rows, "temperature": temperature, "calibrated": calibrated}
+    return {**rows, "slope": slope, "intercept": intercept, "calibrated": calibrated}
 
 
 def calibration_tables(rows: Table) -> list[ReportTable]:
@@ -67,16 +67,16 @@ def calibration_tables(rows: Table) -> list[ReportTable]:
     before, after = _judged(rows)
     if not n_rows(before):
         return []
-    fitted = before["temperature"].astype(np.float64)
+    fitted = " and ".join(f"{before[name].min():.2f} to {before[name].max():.2f}" for name in ("slope", "intercept"))
     header = (
         "probability", "calibration error at even odds", "at the odds found here", "log loss at even odds",
-        "temperature",
+        "slope and intercept",
     )  # fmt: skip
-    lines = [_line(GIVEN, before, "-"), _line(FITTED, after, f"{fitted.min():.2f} to {fitted.max():.2f}")]
+    lines = [_line(GIVEN, before, "-"), _line(FITTED, after, fitted)]
     note = (
         "Calibration error: mean gap between probability and observed share over 15 bins of equal mass; mean over "
         "seeds. At even odds shockable windows weigh as much as the others, which is what the probability is meant "
-        "for. The temperature is fitted at even odds to all folds but one, and measured on that one. Scored windows "
+        "for. The line is fitted at even odds to all folds but one, and measured on that one. Scored windows "
         "without those that the amplitude rule decided."
     )
     return [ReportTable(CALIBRATION, header, lines, note)]
@@ -96,12 +96,12 @@ def calibration_figures(rows: Table) -> list[ReportFigure]:
 
 
 def _judged(rows: Table) -> tuple[Table, Table]:
-    """Scored rows with a temperature, before and after, with the weight that makes both labels alike heavy."""
-    part = take(rows, has_verdict(rows["target"]) & ~np.isnan(rows["temperature"].astype(np.float64)))
+    """Scored rows with a line, before and after, with the weight that makes both labels alike heavy."""
+    part = take(rows, has_verdict(rows["target"]) & ~np.isnan(rows["slope"].astype(np.float64)))
     before = {**part, "weight": even_odds(part["target"].astype(np.int64))}
     return before, {**before, "probability": part["calibrated"]}
 
 
-def _line(title: str, rows: Table, temperature: str) -> tuple[str, ...]:
+def _line(title: str, rows: Table, fitted: str) -> tuple[str, ...]:
     values = ((ECE, "weight"), (ECE, None), (LOG_LOSS, "weight"))
-    return (title, *(metric.format(by_training(metric, rows, weight)) for metric, weight in values), temperature)
+    return (title, *(metric.format(by_training(metric, rows, weight)) for metric, weight in values), fitted)

@@ -37,8 +37,9 @@ def test_even_odds_make_both_labels_alike_heavy() -> None:
 
 def test_overconfidence_is_found_and_taken_back() -> None:
     fitted = cross_fitted(overconfident())
-    assert len(set(fitted["temperature"].tolist())) == 3
-    assert fitted["temperature"].tolist() == pytest.approx([2] * 3000, rel=0.1)
+    assert len(set(fitted["slope"].tolist())) == 3
+    assert fitted["slope"].tolist() == pytest.approx([0.5] * 3000, rel=0.15)
+    assert fitted["intercept"].tolist() == pytest.approx([0] * 3000, abs=0.25)
     given, calibrated = errors(overconfident())
     assert given[0] > 0.08
     assert calibrated[0] < 0.04
@@ -71,7 +72,7 @@ def test_windows_of_the_amplitude_rule_stay_as_they_are() -> None:
     table["target"][small] = 0
     fitted = cross_fitted(table)
     np.testing.assert_array_equal(fitted["calibrated"][small], table["probability"][small])
-    assert np.isnan(fitted["temperature"][small]).all()
+    assert np.isnan(fitted["slope"][small]).all()
     np.testing.assert_array_equal(cross_fitted(take(table, ~small))["calibrated"], fitted["calibrated"][~small])
 
 

@@ -61,9 +61,9 @@ NAN = float("nan")
         (TrainConfig, {**PLACES, "weight_decay": -0.1}, "weight_decay must be 0 or more; found -0.1"),
         (TrainConfig, {**PLACES, "label_smoothing": 0.5}, "label_smoothing must be from 0 to below 0.5; found 0.5"),
         (TrainConfig, {**PLACES, "label_smoothing": NAN}, "label_smoothing must be .* found nan"),
-        (TrainConfig, {**PLACES, "undecided_band": (0.6, 0.8)}, "both sides of 0.5; found 0.6, 0.8"),
-        (TrainConfig, {**PLACES, "undecided_band": (0.2, 1.0)}, "both sides of 0.5; found 0.2, 1.0"),
-        (TrainConfig, {**PLACES, "undecided_band": (NAN, 0.8)}, "both sides of 0.5; found nan, 0.8"),
+        (TrainConfig, {**PLACES, "undecided_band": (0.6, 0.8)}, "threshold between them; found 0.6, 0.5, 0.8"),
+        (TrainConfig, {**PLACES, "undecided_band": (0.2, 1.0)}, "threshold between them; found 0.2, 0.5, 1.0"),
+        (TrainConfig, {**PLACES, "undecided_band": (NAN, 0.8)}, "threshold between them; found nan, 0.5, 0.8"),
         (TrainConfig, {**PLACES, "draws": DrawConfig(noise_marked=2)}, "need --network.architecture residual"),
         (TrainConfig, {**PLACES, "draws": DrawConfig(noise_only=2)}, "need --network.architecture residual"),
         (

@@ -80,7 +80,7 @@ def test_publishing(made: Path, grid: Path, final: Path, tmp_path: Path, capsys)
     card = read_json(tmp_path / "mine" / "card.json")
     assert card["status"] == "published"
     assert card["oof"]["manifest_hash"] == read_json(grid / "env.json")["data_manifest_hash"]
-    assert card["calibration"]["kind"] == "temperature"
+    assert card["calibration"]["kind"] == "platt"
 
 
 def test_publishing_a_run_that_held_rows_out_is_refused(made: Path, grid: Path, tmp_path: Path, capsys) -> None:
