@@ -1,8 +1,8 @@
-"""What `train` and `crossval` need to know: the task that draws windows, and the experiment that joins the parts."""
+"""What `train` and `crossval` need to know: the experiment, which joins data, network, rules and figures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,10 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.special import logit
-from torch import Tensor, nn
-from torch.nn import functional
-from torch.optim import AdamW, Optimizer
+from scipy.special import logit as log_odds
+from torch import nn
 
 from apps.ecg_shock import evaluate
 from apps.ecg_shock.amplitude import ASYSTOLE_MV, amplitude_mv
@@ -25,25 +23,22 @@ from apps.ecg_shock.predict import ShockAdvisor
 from apps.ecg_shock.report import rhythm_report
 from apps.ecg_shock.report.calibration import even_odds
 from apps.ecg_shock.training.augment import Augmentation
-from apps.ecg_shock.training.draws import AsRecorded, Batch, Disturbed, Draw, Pool, pools
+from apps.ecg_shock.training.draws import AsRecorded, Disturbed, Draw, Pool, pools
 from apps.ecg_shock.training.strips import strips_of
+from apps.ecg_shock.training.task import ShockTask
 from shared.abstention import Abstention, FarFromTraining, ProbabilityBand, Rule, Unreadable
 from shared.baselines import Baseline
 from shared.calibrate import Calibrator, Identity, Platt
 from shared.contract import App, as_plain
 from shared.experiment import Experiment
-from shared.metrics.binary import BALANCED_ACCURACY, decide
 from shared.ood import FeatureDistance
 from shared.predictor import Predictor
 from shared.report import ReportTable, Section
 from shared.table import Table, require
 
-__all__ = ["ShockExperiment", "ShockTask"]
+__all__ = ["ShockExperiment"]
 
 Rows = npt.NDArray[np.integer[Any]]
-
-NOISE_SHARE = 0.3
-"""Weight of the loss of what cannot be read, beside that of the rhythm."""
 
 NOISE_LABEL = 2
 """Beside 0 and 1: stretches marked as noise are cut apart from those of a rhythm."""
@@ -53,64 +48,9 @@ FAMILIAR_SHARE = 0.9995
 """Share of the training windows that count as familiar to the network."""
 
 
-class ShockTask:
-    """Batches of shockable and other windows, the loss of what the network says of them, and the validation.
-
-    Args:
-        windows: of the prepared set.
-        draw: where batches come from.
-        validation: rows and labels to validate on; may be empty.
-        config: of the training.
-    """
-
-    def __init__(
-        self, windows: ShockWindows, draw: Draw, validation: tuple[Rows, npt.NDArray[np.int64]], config: TrainConfig
-    ) -> None:
-        self.windows, self.draw, self.validation, self.config = windows, draw, validation, config
-        self.steps_per_epoch = config.draws.batches
-
-    def batches(self, epoch: int, rank: int, world_size: int) -> Iterator[Batch]:
-        """One epoch of batches; the processes share every batch among them."""
-        rng = np.random.default_rng([self.config.fit.seed, epoch])
-        for _ in range(self.steps_per_epoch):
-            yield self.draw.batch(rng).share(rank, world_size)
-
-    def loss(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Binary cross-entropy of the rhythm and, where the network says so, of what cannot be read; in nats."""
-        logit, _, *noise = model(batch.ecg)
-        smoothing = self.config.label_smoothing
-        label = batch.shock * (1 - 2 * smoothing) + smoothing
-        weight = torch.where(batch.shock == 1, self.config.shock_weight * batch.weight, batch.weight)
-        terms = {"cross-entropy": functional.binary_cross_entropy_with_logits(logit, label, weight)}
-        for answer in noise:
-            terms["noise"] = NOISE_SHARE * functional.binary_cross_entropy_with_logits(answer, batch.noise)
-        return terms
-
-    def optimizers(self, model: nn.Module) -> list[Optimizer]:
-        """AdamW, which without decay is Adam."""
-        return [AdamW(model.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay)]
-
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        """Cross-entropy and balanced accuracy of the validation rows; nothing where there are none."""
-        rows, target = self.validation
-        if not len(rows):
-            return {}
-        device = next(model.parameters()).device
-        logit = torch.cat(
-            [model(torch.from_numpy(self.windows.stack(part)).to(device))[0].cpu() for part in _parts(rows)]
-        )
-        loss = functional.binary_cross_entropy_with_logits(logit, torch.from_numpy(target).float())
-        table = decide({"target": target, "probability": torch.sigmoid(logit).numpy()}, self.config.threshold)
-        return {"cross-entropy": float(loss), BALANCED_ACCURACY.name: BALANCED_ACCURACY(table)}
-
-
-def _parts(rows: Rows, size: int = 512) -> Iterator[Rows]:
-    return (rows[start : start + size] for start in range(0, len(rows), size))
-
-
 def _calibrated(band: tuple[float, float], calibrator: Calibrator) -> ProbabilityBand:
     """What a calibration makes of a band of the network's own probabilities: the same answers are withheld."""
-    low, high = calibrator(logit(band))
+    low, high = calibrator(log_odds(band))
     return ProbabilityBand(float(low), float(high))
 
 
@@ -191,7 +131,7 @@ class ShockExperiment(Experiment[TrainConfig]):
         rules: list[Rule] = [FarFromTraining(familiar.limit), _calibrated(self.config.undecided_band, calibrator)]
         if self.config.draws.noise_marked + self.config.draws.noise_only:
             rules.insert(0, Unreadable(UNREADABLE))
-        threshold = float(calibrator([logit(self.config.threshold)])[0])
+        threshold = float(calibrator([log_odds(self.config.threshold)])[0])
         card = self.card(calibration=calibrator.to_dict(), abstention=Abstention(rules).to_dict(), threshold=threshold)
         return ShockAdvisor(card, network, arrays={"ood": familiar.state()})
 
