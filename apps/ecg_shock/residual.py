@@ -42,15 +42,14 @@ class ResidualBlock(nn.Module):
         """(batch, channels, samples) -> (batch, filters, ceil(samples / 2))."""
         inner = functional.relu(self.first_norm(self.first(signal)))
         inner = self.second_norm(self.second(inner))
-        return functional.relu(inner + self.shortcut(halved(signal)))
+        return functional.relu(inner + self._averaged(signal))
 
-
-def halved(signal: Tensor) -> Tensor:
-    """(batch, channels, samples) -> (batch, channels, ceil(samples / 2)): means of neighbours; a last odd one stays."""
-    # Padded with its own last sample and averaged as a picture of height 1: the exporter fixes the length of a 1-D
-    # pooling, which must stay free. Where the length is even the padded sample is never reached.
-    padded = functional.pad(signal, (0, 1), mode="replicate")
-    return functional.avg_pool2d(padded.unsqueeze(2), (1, 2)).squeeze(2)
+    def _averaged(self, signal: Tensor) -> Tensor:
+        """The shortcut of the means of neighbours, where a last odd sample is its own neighbour."""
+        # One convolution with two equal taps: a pooling before the convolution would take a sixth of all the time, and
+        # in one dimension the exporter would fix its length.
+        padded = functional.pad(signal, (0, 1), mode="replicate")
+        return functional.conv1d(padded, self.shortcut.weight.expand(-1, -1, 2) / 2, stride=2)
 
 
 class ResidualNet(nn.Module):
@@ -120,7 +119,7 @@ class ResidualNet(nn.Module):
         total = length * self.filters[0] * self.kernels[0]
         for channels, filters, kernel in zip(self.filters[:-1], self.filters[1:], self.kernels[1:], strict=True):
             length = (length + 1) // 2
-            total += length * filters * (channels * kernel + filters * kernel + channels)
+            total += length * filters * (channels * kernel + filters * kernel + 2 * channels)
         return 2 * (total + self.head.in_features * self.head.out_features)
 
 
