@@ -20,7 +20,7 @@ from apps.ecg_shock.model import build_network
 from apps.ecg_shock.signal_quality import fault
 from apps.ecg_shock.stream import ShockStream
 from apps.ecg_shock.verb_config import PredictConfig
-from apps.ecg_shock.window import LONGEST_S, EcgWindow, Source, read_file, read_window
+from apps.ecg_shock.window import LONGEST_S, SHORTEST_S, EcgWindow, Source, read_file, read_window
 from shared.abstention import Abstention, Evidence
 from shared.calibrate import Identity, calibrator_from_dict
 from shared.card import Card
@@ -245,7 +245,12 @@ def _advise_on_file(advisor: ShockAdvisor, path: Path, config: PredictConfig) ->
     """One decision where the file is one window and nothing else was asked for; else as many as windows fit."""
     whole = read_file(path, config)
     if config.step_s is None and config.window_s is None and whole.duration_s <= LONGEST_S:
-        whole.check_length()
+        try:
+            whole.check_length()
+        except InputError as error:  # in the words of this command line
+            raise InputError(
+                f"{path} lasts {whole.duration_s:g} s here; at least {SHORTEST_S:g} s are needed."
+            ) from error
         return advisor.advise([whole])
     window_s = WINDOW_S if config.window_s is None else config.window_s
     return advisor.advise(whole.cut(window_s, window_s if config.step_s is None else config.step_s))

@@ -82,10 +82,10 @@ def _network(network: nn.Module) -> dict[str, Any]:
 
 def _layer_rows(layers: Sequence[Int8Layer]) -> list[str]:
     """What C needs to know of each layer: its sizes, and where its numbers begin."""
-    first_weights = accumulate((layer.weight.size for layer in layers), initial=0)
-    first_outputs = accumulate((layer.scale.size for layer in layers), initial=0)
+    first_weights = accumulate((layer.weight.size for layer in layers[:-1]), initial=0)
+    first_outputs = accumulate((layer.scale.size for layer in layers[:-1]), initial=0)
     rows = []
-    for layer, weight, output in zip(layers, first_weights, first_outputs, strict=False):
+    for layer, weight, output in zip(layers, first_weights, first_outputs, strict=True):
         outputs, inputs, kernel = layer.weight.shape
         begins = f"shock_weights + {weight}, shock_scales + {output}, shock_biases + {output}"
         rows.append(f"{{{inputs}, {outputs}, {kernel}, {layer.stride}, {begins}}}, /* {layer.name} */")

@@ -81,4 +81,4 @@ def _durations(windows: ShockWindows) -> npt.NDArray[np.float64]:
 def _pairs(windows: ShockWindows) -> Iterator[tuple[int, int]]:
     """Rows of windows that follow one another, each in one pair at most."""
     for stretch in stretches(windows, "cls"):
-        yield from zip(stretch[::2], stretch[1::2], strict=False)
+        yield from zip(stretch[:-1:2], stretch[1::2], strict=True)

@@ -19,6 +19,7 @@ from shared.abstention import Abstention, ProbabilityBand, Unreadable
 from shared.card import Card
 from shared.cli import main
 from shared.errors import InputError
+from tests.apps.ecg_shock.quick import ask as command_line
 
 SAMPLES = Path(__file__).parents[3] / "apps" / "ecg_shock" / "samples"
 RATE = 250.0
@@ -263,3 +264,13 @@ def test_a_unit_that_contradicts_the_file_is_refused(advisor: ShockAdvisor, ecg:
 
 def test_verb_says_what_is_wrong_in_one_line(refused, tmp_path: Path) -> None:
     assert refused(tmp_path / "nothing").startswith("error: There is no file")
+
+
+def test_a_file_too_short_is_refused_in_the_words_of_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "short.npy", np.ones(100))
+    assert command_line("predict", tmp_path / "short.npy", "--sampling_rate", 250, "--unit", "mV") == 2
+    error = capsys.readouterr().err
+    assert "short.npy lasts 0.4 s here; at least 2 s are needed" in error
+    assert "predict_record" not in error

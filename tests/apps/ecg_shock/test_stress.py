@@ -26,18 +26,13 @@ from apps.ecg_shock.train import ShockExperiment
 from apps.ecg_shock.window import EcgWindow
 from data_prep.synth import ecg_shock
 from shared.atomic import read_json
-from shared.cli import main
 from shared.prepared import PreparedSet
 from shared.report import captioned
 from shared.results import NETWORK
 from shared.table import Table, read_table, take
+from tests.apps.ecg_shock.quick import QUICK, ask
 
-QUICK = ("--config", "smoke", "--fit.epochs", "1", "--draws.batches", "2", "--fit.progress", "false")
 CLASSICAL = "XGBoost"
-
-
-def ask(*words: object) -> int:
-    return main(APP, [str(word) for word in words])
 
 
 def crossval(made: Path, out: Path, *more: object) -> Path:

@@ -8,18 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from apps.ecg_shock.app import APP
 from apps.ecg_shock.report import tried
 from data_prep.synth import ecg_shock
 from shared.atomic import read_json, write_json
-from shared.cli import main
 from tests.apps.ecg_shock.decided import windows
-
-QUICK = ("--config", "smoke", "--fit.epochs", "1", "--draws.batches", "2", "--fit.progress", "false")
-
-
-def ask(*words: object) -> int:
-    return main(APP, [str(word) for word in words])
+from tests.apps.ecg_shock.quick import QUICK, ask
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from apps.ecg_shock import ShockAdvisor
-from apps.ecg_shock.app import APP
 from apps.ecg_shock.config import TrainConfig
 from apps.ecg_shock.model import ShockNet
 from apps.ecg_shock.residual import ResidualNet
@@ -21,16 +20,11 @@ from apps.ecg_shock.train import ShockExperiment
 from data_prep.ecg_set import ECG_FIELD
 from data_prep.synth import ecg_shock
 from shared.atomic import read_json
-from shared.cli import main
 from shared.prepared import FieldSpec, PreparedWriter
 from shared.splits import make_group_folds
+from tests.apps.ecg_shock.quick import QUICK, ask
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-QUICK = ("--config", "smoke", "--fit.epochs", "1", "--draws.batches", "2", "--fit.progress", "false")
-
-
-def ask(*words: object) -> int:
-    return main(APP, [str(word) for word in words])
 
 
 @pytest.fixture(scope="module")
