@@ -69,15 +69,17 @@ class Blocks:
     Args:
         columns: of the log.
         cut: what a block is.
+        first_row: number of the first row that is added, where others have the rows before it.
     """
 
-    def __init__(self, columns: Sequence[Column], cut: Cut) -> None:
+    def __init__(self, columns: Sequence[Column], cut: Cut, first_row: int = 0) -> None:
         self.cut = cut
         self.groups = tuple(column.name for column in columns if column.role == "group")
         """Names of the group columns."""
         self.seen: dict[str, Block] = {}
         """Name of the block -> block."""
-        self.n_rows = 0
+        self.next_row = first_row
+        """Number of the row that comes next."""
         self._time = next((column.name for column in columns if column.role == "time"), None)
         self._user = _user(columns)
         self.columns = [*columns, _ROW, _BLOCK, *([_DAY, _HOUR] if self._time else [])]
@@ -89,7 +91,7 @@ class Blocks:
         Raises:
             InputError: there are too many blocks.
         """
-        rows = np.arange(self.n_rows, self.n_rows + len(table))
+        rows = np.arange(self.next_row, self.next_row + len(table))
         made = {"row": pa.array(rows)}
         if self._time:
             times = table[self._time].combine_chunks()
@@ -98,8 +100,8 @@ class Blocks:
         period = self._period(table, made, rows)
         parts = [*groups, period] if self.cut in ("day", "hour") else groups if self.cut == "group" else [period]
         made["block"] = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, " ")
-        self._remember(made["block"], groups, period)
-        self.n_rows += len(table)
+        self._count(made["block"], groups, period)
+        self.next_row += len(table)
         for column in self.columns[len(table.column_names) :]:
             table = table.append_column(column.name, made[column.name])
         return table
@@ -116,13 +118,16 @@ class Blocks:
             return pa.array([f"row {part:03d}" for part in range(_PARTS)]).take(pa.array(rows % _PARTS))
         return pa.array([""] * len(table))
 
-    def _remember(self, blocks: pa.Array, groups: Sequence[pa.Array], period: pa.Array) -> None:
+    def _count(self, blocks: pa.Array, groups: Sequence[pa.Array], period: pa.Array) -> None:
         names = [str(place) for place in range(2 + len(groups))]
         keys = pa.table([blocks, period, *groups], names=names)
         counted = keys.group_by(names, use_threads=False).aggregate([([], "count_all")])
         for *key, count in zip(*(counted[name].to_pylist() for name in [*names, "count_all"]), strict=True):
-            block = self.seen.setdefault(key[0], Block(tuple(key[2:]), key[1] if self.cut in ("day", "hour") else ""))
-            block.rows += count
+            self.remember(key[0], Block(tuple(key[2:]), key[1] if self.cut in ("day", "hour") else "", count))
+
+    def remember(self, name: str, block: Block) -> None:
+        """Count the rows of a block that were met, here or by another process. Raises InputError as `add` does."""
+        self.seen.setdefault(name, Block(block.group, block.period)).rows += block.rows
         if len(self.seen) > _MOST_BLOCKS:
             raise InputError(
                 f"{' and '.join(map(repr, self.groups))} cut the log into over {_MOST_BLOCKS:,} blocks: give a column "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 
@@ -13,7 +13,9 @@ from shared.errors import InputError
 from shared.formats.log_files import ParquetLog, TextLog, open_log
 from shared.progress import counted
 
-__all__ = ["FileChain", "RawLog", "open_files"]
+__all__ = ["FileChain", "LogFile", "RawLog", "open_files"]
+
+LogFile: TypeAlias = TextLog | ParquetLog
 
 
 class RawLog(Protocol):
@@ -31,22 +33,22 @@ class RawLog(Protocol):
 class FileChain:
     """Several files of one log, one after the other; it has the columns that all of them have."""
 
-    def __init__(self, files: Sequence[RawLog]) -> None:
-        self._files = files
+    def __init__(self, files: Sequence[LogFile]) -> None:
+        self.files = files
         shared = set.intersection(*(set(file.columns) for file in files))
         self.columns = tuple(name for name in files[0].columns if name in shared)
 
     def head(self) -> pa.Table:
         """The first rows of the first file."""
-        return self._files[0].head().select(self.columns)
+        return self.files[0].head().select(self.columns)
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """All rows in the order of the files, a bounded number in memory."""
-        for file in counted(self._files, "files"):
+        for file in counted(self.files, "files"):
             yield from file.batches(columns)
 
 
-def open_files(paths: Sequence[Path], names: Sequence[str] = ()) -> list[TextLog | ParquetLog]:
+def open_files(paths: Sequence[Path], names: Sequence[str] = ()) -> list[LogFile]:
     """The files, and all visible ones below folders in the order of their names.
 
     Raises:

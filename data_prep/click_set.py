@@ -6,8 +6,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow as pa
-
+from data_prep import click_ray, click_rows
 from data_prep.click_blocks import Blocks, Cut, cuts_for
 from data_prep.click_joins import SeasonLog
 from data_prep.click_known import recognise
@@ -16,13 +15,14 @@ from data_prep.click_schema import ClickSchema
 from data_prep.click_splits import splits_of
 from data_prep.ctr_prediction import SOURCE, CtrConfig
 from shared.errors import InputError
-from shared.formats.adlog import read_column
 from shared.formats.log_files import TextLog
 from shared.prepared import Column, PreparedWriter
 
 __all__ = ["TABLE", "prepare", "write_prepared"]
 
 TABLE = "impressions"
+_FILL = {"local": click_rows.fill, "ray": click_ray.fill}
+"""Who writes the rows."""
 
 
 def prepare(paths: Sequence[Path], out: Path, config: CtrConfig) -> None:
@@ -35,7 +35,7 @@ def prepare(paths: Sequence[Path], out: Path, config: CtrConfig) -> None:
 
     Raises:
         InputError: the columns are of no known log and there is no schema; a value is not of its kind; damaged files.
-        ConfigError: the schema is wrong, or `out` is not empty.
+        ConfigError: the schema is wrong, `out` is not empty, or Ray is asked for and cannot do it.
     """
     schema = ClickSchema.read(config.schema) if config.schema else None
     log = _open_log(paths, schema)
@@ -61,7 +61,7 @@ def write_prepared(
 ) -> None:
     """Write the prepared set, one pass over the log; a log that is one block by its days is read again by the hour."""
     columns = schema.columns_for(log.head().schema)
-    read = list(dict.fromkeys(name for column in columns for name in column.raw_names))
+    read = click_rows.raw_names(columns)
     if unused := [name for name in log.columns if name not in read]:
         warnings.warn(f"columns that the schema does not name are left out: {', '.join(unused)}", stacklevel=2)
     about = {"title": schema.title, "licence": config.licence or schema.licence, "citation": schema.citation}
@@ -71,7 +71,7 @@ def write_prepared(
                 out, name=SOURCE.name, source=source, groups=("block",), synthetic=synthetic,
                 created_by="data_prep.click_set", **about,
             ) as writer:  # fmt: skip
-                _write(writer, log, columns, read, cut, config.folds)
+                _write(writer, log, columns, cut, config)
             return
         except _OneBlockError:
             continue
@@ -82,17 +82,13 @@ class _OneBlockError(Exception):
     """The log cannot be split by these blocks."""
 
 
-def _write(
-    writer: PreparedWriter, log: RawLog, columns: Sequence[Column], read: Sequence[str], cut: Cut, folds: int
-) -> None:
+def _write(writer: PreparedWriter, log: RawLog, columns: Sequence[Column], cut: Cut, config: CtrConfig) -> None:
     blocks = Blocks(columns, cut)
     table = writer.table(TABLE, blocks.columns, description="one impression")
-    for raw in log.batches(read):
-        values = {column.name: read_column(raw, column, blocks.n_rows) for column in columns}
-        table.write(blocks.add(pa.table(values)))
-    if not blocks.n_rows:
+    _FILL[config.engine](table, log, columns, blocks)
+    if not blocks.seen:
         raise InputError("The log has no rows.")
     if len(blocks.seen) < 2:
         raise _OneBlockError
-    for split in splits_of(blocks, folds):
+    for split in splits_of(blocks, config.folds):
         writer.add_split(split)

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from data_prep.contract import Source
 from shared.errors import ConfigError
@@ -48,6 +49,8 @@ class CtrConfig:
     """Number of folds of the splits `folds` and `days`; fewer where there are fewer days."""
     licence: str | None = None
     """Licence of the log; by default what its schema says, else "not stated"."""
+    engine: Literal["local", "ray"] = "local"
+    """Who reads and writes: this process, or Ray Data, each file by a task of its own (extra `scale`)."""
 
     def __post_init__(self) -> None:
         if self.folds < 2:

@@ -15,8 +15,19 @@ APP = App(
     experiment="apps.ctr_prediction.train:ClickExperiment",
     verbs={
         **training_verbs("apps.ctr_prediction.config"),
+        "compare": Verb(
+            "apps.ctr_prediction.comparison.compare:compare",
+            f"{_USE}:CompareConfig",
+            "train several recipes and score them, and the classical models, on the same held-out rows",
+        ),
         "predict": Verb(
             "apps.ctr_prediction.predict:predict", f"{_USE}:PredictConfig", "answer for the rows of logs", ("files",)
+        ),
+        "score": Verb(
+            "apps.ctr_prediction.scoring_ray:score",
+            f"{_USE}:ScoreConfig",
+            "answer for parquet logs of any size on Ray Data (extra `scale`)",
+            ("files",),
         ),
         "update": Verb(
             "apps.ctr_prediction.update:update",

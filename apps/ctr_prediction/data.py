@@ -24,13 +24,20 @@ __all__ = ["TABLE", "ClickBatch", "ImpressionLog", "TrainingStream", "preprocess
 TABLE = "impressions"
 """The table of a prepared set that holds the log."""
 
+MADE = ("row", "block")
+"""Columns that preparation makes in every log."""
+
 Where = tuple[str, tuple[str, ...]] | None
 FloatArray = npt.NDArray[np.float64]
 
 
 def preprocess(rows: Encoded) -> tuple[Tensor, ...]:
-    """Encoded rows as the network takes them: ids, dense inputs, bags; the ONE way into it."""
-    return (torch.from_numpy(rows.ids), torch.from_numpy(rows.dense), *map(torch.from_numpy, rows.bags))
+    """Encoded rows as the network takes them: ids, dense inputs, bags; the ONE way into it.
+
+    Bags are no longer than the longest one here, so that nothing depends on the rows that were read beside these.
+    """
+    bags = [bag[:, : max(1, np.count_nonzero(bag.any(axis=0)))] for bag in rows.bags]  # ids stand on the left
+    return (torch.from_numpy(rows.ids), torch.from_numpy(rows.dense), *map(torch.from_numpy, bags))
 
 
 @dataclass
@@ -50,7 +57,7 @@ class ImpressionLog:
         prepared: a set of click logs.
 
     Raises:
-        InputError: the set has no such table, or the table no label.
+        InputError: the set has no such table, or the table no label, or not the columns that preparation makes.
     """
 
     def __init__(self, prepared: PreparedSet) -> None:
@@ -61,6 +68,10 @@ class ImpressionLog:
             )
         self.table: TableField = prepared.table(TABLE)
         self.schema: Sequence[Column] = self.table.schema
+        lacking = [name for name in MADE if name not in self.table.columns]
+        if lacking or not self._named("label"):
+            told = ", ".join(lacking) or "a column of role label"
+            raise InputError(f"Table {TABLE!r} of {prepared.manifest.name!r} lacks {told}: prepare the log again.")
         self.label = self._named("label")[0]
         self.weight = next(iter(self._named("weight")), None)
         self.groups = campaign_columns(self.schema)
@@ -109,7 +120,7 @@ class TrainingStream:
         if not rows:
             raise InputError(
                 f"Process {rank} of {world_size} has no training rows: whole row groups are dealt, and the log has too "
-                "few of them. Use fewer processes, or prepare the log with smaller row groups."
+                "few of them. Use fewer processes."
             )
         return rows
 

@@ -15,7 +15,11 @@ from torch import nn
 
 from apps.ctr_prediction.campaign_networks import CampaignNetworks
 from apps.ctr_prediction.data import preprocess
+from apps.ctr_prediction.features.bags import values_in_rows
+from apps.ctr_prediction.features.columns import read_numbers
 from apps.ctr_prediction.features.encoded import Encoded
+from apps.ctr_prediction.features.fields import Field
+from apps.ctr_prediction.features.fitting import single_values
 from apps.ctr_prediction.features.row_encoder import RowEncoder
 from apps.ctr_prediction.model import ClickNetwork, build_network
 from apps.ctr_prediction.networks.input_layout import InputLayout
@@ -27,6 +31,8 @@ __all__ = [
     "described_network",
     "network_of",
     "networks_in",
+    "nothing_known",
+    "part_names",
     "parts_of_rows",
     "stored_layout",
 ]
@@ -58,6 +64,14 @@ class Expert:
         return {name: part.detach().cpu().numpy().astype(np.float64) for name, part in parts.items()}
 
 
+def part_names(config: NetworkConfig) -> tuple[str, ...]:
+    """Names of the parts that a network adds to its bias, whatever the rows are."""
+    smallest = InputLayout(n_rows=3, columns=((0, "sum"), (1, "sum")), unseen_rows=(1, 2))
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        parts = build_network(smallest, config).eval().parts(torch.tensor([[1, 2]]), torch.zeros(1, 0))
+    return tuple(name for name in parts if name != "bias")
+
+
 def parts_of_rows(experts: Sequence[Expert], table: pa.Table) -> Parts:
     """The parts of each row by the expert for its campaign: the first one for known ones, the last one for new ones."""
     known, *others = experts
@@ -70,6 +84,33 @@ def parts_of_rows(experts: Sequence[Expert], table: pa.Table) -> Parts:
         for name, part in expert.parts(table.filter(pa.array(rows))).items():
             joined.setdefault(name, np.zeros(table.num_rows))[rows] = part
     return joined
+
+
+def nothing_known(encoder: RowEncoder, table: pa.Table, unseen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """(rows,) whether every feature is missing, or has a value that the training rows never had.
+
+    Args:
+        encoder: of the rows.
+        table: the rows.
+        unseen: what the encoder says of them.
+    """
+    left = np.arange(table.num_rows)
+    for place, field in enumerate(encoder.fields):  # after the first one hardly any row is left
+        rows = table if len(left) == table.num_rows else table.take(pa.array(left))
+        left = left[unseen[left, place] | _missing(rows, field)]
+    answer = np.zeros(table.num_rows, dtype=bool)
+    answer[left] = True
+    return answer
+
+
+def _missing(table: pa.Table, field: Field) -> npt.NDArray[np.bool_]:
+    """(rows,) whether a feature has no value."""
+    if field.kind == "number":
+        return np.isnan(read_numbers(table, field.column.name))
+    if field.kind == "bag":
+        return np.bincount(values_in_rows(table, field.column)[0], minlength=table.num_rows) == 0
+    texts = single_values(table, field.column)
+    return texts.values.is_null().to_numpy(zero_copy_only=False)[texts.codes]
 
 
 def layout_of(encoder: RowEncoder) -> InputLayout:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
@@ -56,18 +56,20 @@ class OnlineTraining:
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 for weight in group["params"]:
-                    state = optimizer.first_state(weight, group)
-                    for part in state:
-                        if (key := f"{names[id(weight)]}:{part}") in remembered:
-                            state[part] = torch.from_numpy(np.array(remembered[key])).reshape(weight.shape).to(weight)
+                    first = optimizer.first_state(weight, group)
+                    state = {part: _stored(remembered, names[id(weight)], part, value) for part, value in first.items()}
+                    if "held" in state:  # weights of an earlier epoch, or a mean of several, go with other zeros
+                        state["held"] = torch.where(weight.detach() == 0, state["held"], first["held"])
                     optimizer.state[weight] = state
 
     def learn(self, rows: Encoded, clicks: npt.NDArray[np.float32]) -> None:
         """One pass in the given order, in batches as the training had them."""
+        device = self._network.bias.device
         for first in range(0, len(rows), self._batch_rows):
             part = slice(first, first + self._batch_rows)
-            logit = self._network(*preprocess(rows.take(part)))
-            loss = functional.binary_cross_entropy_with_logits(logit, torch.from_numpy(clicks[part]), reduction="sum")
+            logit = self._network(*(tensor.to(device) for tensor in preprocess(rows.take(part))))
+            outcome = torch.from_numpy(clicks[part]).to(device)
+            loss = functional.binary_cross_entropy_with_logits(logit, outcome, reduction="sum")
             for optimizer in self._optimizers:
                 optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -77,6 +79,12 @@ class OnlineTraining:
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """What FTRL remembers, to be kept with the weights."""
         return ftrl_state(self._network, self._optimizers)
+
+
+def _stored(remembered: Arrays, name: str, part: str, otherwise: Tensor) -> Tensor:
+    """A part of the state of a weight, as it was kept."""
+    kept = remembered.get(f"{name}:{part}")
+    return otherwise if kept is None else torch.from_numpy(np.array(kept)).reshape(otherwise.shape).to(otherwise)
 
 
 def ftrl_state(network: nn.Module, optimizers: list[Any] | list[Optimizer]) -> dict[str, npt.NDArray[Any]]:

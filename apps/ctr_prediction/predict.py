@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,15 @@ import torch
 from torch import Tensor, nn
 
 from apps.ctr_prediction.campaign_networks import CampaignNetworks
-from apps.ctr_prediction.experts import Expert, Parts, network_of, networks_in, parts_of_rows, stored_layout
+from apps.ctr_prediction.experts import (
+    Expert,
+    Parts,
+    network_of,
+    networks_in,
+    nothing_known,
+    parts_of_rows,
+    stored_layout,
+)
 from apps.ctr_prediction.features.row_encoder import RowEncoder
 from apps.ctr_prediction.networks.input_layout import InputLayout
 from apps.ctr_prediction.online import OnlineTraining
@@ -92,6 +101,11 @@ class ClickPredictor(Predictor):
         """Names of what is learnt from."""
         return tuple(field.name for field in self.encoders[0].fields)
 
+    def to(self, device: str | torch.device) -> Self:
+        """Move the networks, as `Predictor.to`; online training goes on there."""
+        self._online = None  # what it remembers is in the arrays
+        return super().to(device)
+
     def predict(self, row: Mapping[str, Any]) -> ClickResult:
         """Click probability of one impression.
 
@@ -110,22 +124,23 @@ class ClickPredictor(Predictor):
         """Click probabilities of many impressions, in their order; the same answers as one by one.
 
         Args:
-            items: mappings, a pandas or polars data frame, a pyarrow table, or the path of a parquet or CSV file.
+            items: mappings, a pandas or polars data frame, a pyarrow table, or the path of a file, as `predict_file`
+                takes it.
             keys: columns to hand through.
 
         Raises:
             InputError: none of these, a row is no mapping, no feature is there, or no such key.
         """
         if isinstance(items, Sequence) and not isinstance(items, str) and not len(items):
-            return self._results(np.empty(0), np.empty((0, len(self.features)), dtype=bool), {})
-        return self._answer(as_table(items, self.columns), keys)
+            items = pa.table({column.name: pa.array([], pa.string()) for column in self.columns})
+        return self._answer(as_table(items, self.columns, keys), keys)
 
     def predict_file(self, src: Path | str, dst: Path | str, keys: Sequence[str] = ()) -> int:
         """Click probabilities of a log of any length; memory does not grow with it.
 
         Args:
-            src: parquet, CSV or TSV file with a header.
-            dst: parquet file to write: the keys, probability, sampled_probability and unseen.
+            src: parquet, CSV or TSV file with a header, packed or not; or a small JSON file of a list of mappings.
+            dst: parquet file to write: the keys, probability, sampled_probability, status and unseen.
             keys: columns to hand through.
 
         Returns:
@@ -134,18 +149,25 @@ class ClickPredictor(Predictor):
         Raises:
             InputError: as `predict_batch`.
         """
+        tables = (answers.to_arrow() for answers in self.answers(Path(src), keys))
+        first = next(tables)
         rows = 0
-        writer: pq.ParquetWriter | None = None
-        with atomic_path(Path(dst)) as temporary:
-            for table in read_log(Path(src)):
-                answers = self._answer(table, keys).to_arrow()
-                writer = writer or pq.ParquetWriter(temporary, answers.schema, compression="zstd")
-                writer.write_table(answers)
-                rows += len(answers)
-            if writer is None:
-                raise InputError(f"{src} has no rows.")
-            writer.close()
+        with (
+            atomic_path(Path(dst)) as temporary,
+            pq.ParquetWriter(temporary, first.schema, compression="zstd") as writer,
+        ):
+            for table in itertools.chain([first], tables):
+                writer.write_table(table)
+                rows += table.num_rows
         return rows
+
+    def answers(self, src: Path, keys: Sequence[str] = ()) -> Iterator[ClickResults]:
+        """Click probabilities of a log of any length, a bounded number of rows at once; as `predict_file`."""
+        for table in read_log(src, self.columns, keys):
+            try:
+                yield self._answer(table, keys)
+            except InputError as error:
+                raise InputError(f"{src}: {error}") from error
 
     def update(self, rows: Rows, clicks: npt.ArrayLike) -> None:
         """Learn from impressions whose outcome is known, one pass in their order, as the training would have.
@@ -186,20 +208,16 @@ class ClickPredictor(Predictor):
             if key not in table.column_names:
                 raise InputError(f"The rows have no column {key!r}.{did_you_mean(key, table.column_names)}")
         made = with_made_columns(table, self.columns)
-        logit = np.sum(list(self.parts(made).values()), axis=0)
-        return self._results(logit, self.unseen(made), {key: table[key] for key in keys})
-
-    def _results(
-        self, logit: FloatArray, unseen: npt.NDArray[np.bool_], keys: Mapping[str, pa.ChunkedArray]
-    ) -> ClickResults:
-        sampled = self.calibrator(logit)
+        unseen = self.unseen(made)
+        sampled = self.calibrator(np.sum(list(self.parts(made).values()), axis=0))
         return ClickResults(
             model=self.card.label,
             probability=undo_sampling(sampled, float(self.card.output["non-clicks for each one kept"])),
             sampled_probability=sampled,
             unseen=unseen,
             features=self.features,
-            keys=keys,
+            nothing_known=nothing_known(self.encoders[0], made, unseen),
+            keys={key: table[key] for key in keys},
         )
 
 
@@ -227,16 +245,16 @@ def predict(app: App, config: PredictConfig) -> None:
 
 
 def _lines(predictor: ClickPredictor, path: Path, config: PredictConfig) -> Iterator[str]:
-    for table in read_log(path):
-        answers = predictor.predict_batch(table, keys=config.keys)
+    for answers in predictor.answers(path, config.keys):
         named = [dict(zip(answers.keys, values, strict=True)) for values in _rows(answers)]
         for key, answer in zip(named, answers, strict=True):
             if config.json:
                 yield json.dumps({"file": str(path), **key, **answer.to_dict()}, default=str)
             else:
-                told = "  ".join(f"{name} {value}" for name, value in key.items())
-                doubt = f"  (never seen: {', '.join(answer.unseen)})" if answer.unseen else ""
-                yield f"{path}  {told}  p(click) {answer.probability:.6f}{doubt}"
+                told = [f"{name} {value}" for name, value in key.items()]
+                doubt = answer.reason or (f"never seen: {', '.join(answer.unseen)}" if answer.unseen else "")
+                told += [f"p(click) {answer.probability:.6f}", *([f"({doubt})"] if doubt else [])]
+                yield "  ".join([str(path), *told])
 
 
 def _rows(answers: ClickResults) -> Sequence[tuple[Any, ...]]:

@@ -10,12 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from shared.errors import InputError
 from shared.result import Result
 
 __all__ = ["ClickResult", "ClickResults"]
 
 NOTHING_KNOWN = "unlike training: no feature has a value that the training rows had"
 """Why an answer is undecided; its number is what the network says of nothing."""
+ANSWERS = ("probability", "sampled_probability", "status", "unseen")
+"""Columns of `ClickResults.to_arrow` behind the keys."""
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -46,11 +49,13 @@ class ClickResults(Sequence[ClickResult]):
     """(rows, features) whether the training rows never had the value."""
     features: tuple[str, ...]
     """Names of the columns of `unseen`."""
+    nothing_known: npt.NDArray[np.bool_]
+    """(rows,) whether no feature has a value that the training rows had; such an answer is undecided."""
     keys: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
     """Columns of the rows that name them, as they came."""
 
     def __post_init__(self) -> None:
-        for name in ("probability", "sampled_probability", "unseen"):
+        for name in ("probability", "sampled_probability", "unseen", "nothing_known"):
             view = getattr(self, name).view()
             view.flags.writeable = False
             object.__setattr__(self, name, view)
@@ -66,10 +71,10 @@ class ClickResults(Sequence[ClickResult]):
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         probability = float(self.probability[index])  # IndexError ends an iteration
-        nothing_known = bool(self.unseen[index].all())
+        undecided = bool(self.nothing_known[index])
         return ClickResult(
-            status="undecided" if nothing_known else "ok",
-            reason=NOTHING_KNOWN if nothing_known else None,
+            status="undecided" if undecided else "ok",
+            reason=NOTHING_KNOWN if undecided else None,
             model=self.model,
             probability=probability,
             sampled_probability=float(self.sampled_probability[index]),
@@ -80,14 +85,19 @@ class ClickResults(Sequence[ClickResult]):
         return (self[place] for place in range(len(self)))
 
     def to_arrow(self) -> pa.Table:
-        """The keys, `probability` and `sampled_probability`, and `unseen` as a list of names."""
-        lists = [[name for name, new in zip(self.features, row, strict=True) if new] for row in self.unseen.tolist()]
+        """The keys, then `ANSWERS`, `unseen` as a list of names. Raises InputError where a key has such a name."""
+        for name in self.keys:
+            if name in ANSWERS:
+                raise InputError(f"The key {name!r} has the name of a column of the answers: rename it in the rows.")
+        ends = np.concatenate([[0], np.cumsum(self.unseen.sum(axis=1))]).astype(np.int32)
+        names = pa.array(self.features, pa.string()).take(pa.array(np.nonzero(self.unseen)[1]))
         return pa.table(
             {
                 **self.keys,
                 "probability": self.probability,
                 "sampled_probability": self.sampled_probability,
-                "unseen": pa.array(lists, pa.list_(pa.string())),
+                "status": pa.array(["ok", "undecided"]).take(pa.array(self.nothing_known.astype(np.int8))),
+                "unseen": pa.ListArray.from_arrays(pa.array(ends), names),
             }
         )
 

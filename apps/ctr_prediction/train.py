@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +19,7 @@ from apps.ctr_prediction.app import APP
 from apps.ctr_prediction.config import TrainConfig
 from apps.ctr_prediction.data import ClickBatch, ImpressionLog, TrainingStream
 from apps.ctr_prediction.evaluate import BLOCK, LIMITS, METRICS, PUBLISHED, impressions
-from apps.ctr_prediction.experts import described_network, networks_in
+from apps.ctr_prediction.experts import Parts, described_network, networks_in, part_names
 from apps.ctr_prediction.features.row_encoder import RowEncoder
 from apps.ctr_prediction.online import ftrl_state
 from apps.ctr_prediction.optimisers.mixed import optimizers_for
@@ -27,6 +28,7 @@ from apps.ctr_prediction.predict import NETWORKS, ClickPredictor
 from apps.ctr_prediction.report import sections
 from shared.calibrate import Calibrator, Identity, Platt
 from shared.contract import App
+from shared.errors import InputError
 from shared.experiment import Experiment
 from shared.export import as_tuple
 from shared.metrics.binary import AUC, LOG_LOSS
@@ -69,6 +71,8 @@ class ClickTask:
         """As configured, for the parts of the network."""
         config = self._experiment.config.optimiser
         self.made = [one for network in networks_in(model) for one in optimizers_for(network, config)]
+        for group in (group for one in self.made for group in one.param_groups):
+            del group["name"]  # a checkpoint holds numbers, which can be compared
         return self.made
 
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -148,10 +152,17 @@ class ClickExperiment(Experiment[TrainConfig]):
         return (column for column in self.log.schema if column.name in features or column.role == "time")
 
     def network(self) -> nn.Module:
-        """A fresh network that begins at the click rate of the training rows."""
+        """A fresh network that begins at the click rate of the training rows.
+
+        Raises:
+            InputError: none of them is a click, or all are.
+        """
+        rate = self.encoders[0].click_rate
+        if not 0 < rate < 1:
+            raise InputError(f"{'All' if rate else 'None'} of the training rows are clicks: nothing can be learnt.")
         network = super().network()
         for one in networks_in(network):
-            one.start_at(self.encoders[0].click_rate)
+            one.start_at(rate)
         return network
 
     def task(self, network: nn.Module) -> ClickTask:
@@ -188,27 +199,32 @@ class ClickExperiment(Experiment[TrainConfig]):
         for rows in self.tables_of(role):
             parts = predictor.parts(rows)
             table = impressions(self.log, rows, np.sum(list(parts.values()), axis=0), predictor.calibrator)
-            named = {f"part_{name}": part for name, part in parts.items() if name != "bias"}
-            told = _joined(predictor.unseen(rows), predictor.features)
-            tables.append({**table, **named, "unseen": told, "nonzero": np.full(len(told), nonzero)})
-        return self._with_base_rate(concatenate(tables), predictor.card.output["click rate of the training rows"])
-
-    @staticmethod
-    def _with_base_rate(table: Table, rate: float) -> Table:
-        return {**table, "base_rate": np.full(len(table["target"]), rate)}
+            tables.append({**table, **self._told(predictor.encoders[0], rows, parts, 0.0, nonzero)})
+        return concatenate(tables)
 
     def fit_baseline(self, name: str) -> Any:
         """Fit a classical model on the training rows."""
         rows = partial(self.tables_of, "train")
-        return baselines.fit_baseline(name, self.log.schema, rows, self.config.fit.seed, self.config.features)
+        model = baselines.fit_baseline(name, self.log.schema, rows, self.config.fit.seed, self.config.features)
+        return _Classical(model, self)
 
     def baseline_predictions(self, fitted: Any, role: str) -> Table:
-        """One row per impression of the role, as `predictions` gives them; no parts, nothing unseen told."""
-        tables = []
+        """One row per impression of the role, as `predictions` gives them; what a network alone has is NaN."""
+        encoder, tables = fitted.trained_by.encoders[0], []
         for rows in self.tables_of(role):
-            probability = np.clip(fitted.probability(rows), 1e-9, 1 - 1e-9)
-            tables.append(impressions(self.log, rows, np.log(probability / (1 - probability)), Identity()))
-        return self._with_base_rate(concatenate(tables), self.encoders[0].click_rate)
+            probability = np.clip(fitted.model.probability(rows), 1e-9, 1 - 1e-9)
+            table = impressions(self.log, rows, np.log(probability / (1 - probability)), Identity())
+            tables.append({**table, **self._told(encoder, rows, {}, np.nan, np.nan)})
+        return concatenate(tables)
+
+    def _told(self, encoder: RowEncoder, rows: pa.Table, parts: Parts, absent: float, nonzero: float) -> Table:
+        """What the report tells beside the predictions: parts, unseen features, density, rate of the training rows."""
+        numbers = {"nonzero": nonzero, "base_rate": encoder.click_rate}
+        columns = {name: np.full(rows.num_rows, value) for name, value in numbers.items()}
+        configs = (self.config.network, *([self.config.new_campaign.network] if self.config.new_campaign.apply else []))
+        for name in dict.fromkeys(name for config in configs for name in part_names(config)):
+            columns[f"part_{name}"] = parts.get(name, np.full(rows.num_rows, absent))
+        return {**columns, "unseen": _joined(encoder.unseen(rows), [field.name for field in encoder.fields])}
 
     def tables(self, table: Table) -> Sequence[ReportTable]:
         """Level, calibration, campaigns, time, unseen values, living parts, ranks."""
@@ -217,6 +233,14 @@ class ClickExperiment(Experiment[TrainConfig]):
     def sections(self, table: Table, summary: Mapping[str, Any]) -> list[Section]:
         """Those tables with their figures."""
         return sections.sections(table, summary, self.log.groups)
+
+
+@dataclass(frozen=True)
+class _Classical:
+    """A fitted classical model, and the experiment that knows the same training rows."""
+
+    model: baselines.FittedBaseline
+    trained_by: ClickExperiment
 
 
 def _joined(unseen: Any, names: Sequence[str]) -> Any:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
-
 from apps.ctr_prediction.predict import ClickPredictor
 from apps.ctr_prediction.rows import read_log
 from apps.ctr_prediction.verb_config import UpdateConfig
 from shared.contract import App
 from shared.errors import InputError, did_you_mean
+from shared.formats.adlog import read_column
+from shared.prepared import Column
 
 __all__ = ["update"]
 
@@ -23,15 +23,16 @@ def update(app: App, config: UpdateConfig) -> None:
     """
     del app
     predictor = ClickPredictor.from_pretrained(config.model)
+    label = Column(config.label, "integer", "label")
     rows = 0
     for path in config.files:
-        for table in read_log(path):
+        for table in read_log(path, predictor.columns, (config.label,)):
             if config.label not in table.column_names:
                 raise InputError(
                     f"{path} has no column {config.label!r}.{did_you_mean(config.label, table.column_names)} "
                     "Name the column of clicks with --label."
                 )
-            predictor.update(table, np.asarray(table[config.label].to_numpy(zero_copy_only=False)))
+            predictor.update(table, read_column(table, label, rows).to_numpy())
             rows += table.num_rows
     before = predictor.card
     predictor.card = dataclasses.replace(

@@ -17,7 +17,7 @@ from shared.errors import InputError
 from shared.formats.log_times import read_times
 from shared.prepared.column import Column
 
-__all__ = ["MISSING", "read_column"]
+__all__ = ["MISSING", "raw_values", "read_column", "times_where_known"]
 
 MISSING = ("", "null", "Null", "NULL", "na", "Na", "NA", "N/A", "nan", "NaN", "none", "None", "\\N")
 """Words by which logs say that there is no value."""
@@ -39,16 +39,58 @@ def read_column(raw: pa.Table, column: Column, first_row: int = 0) -> pa.Array:
     Raises:
         InputError: a value is not of its kind, a label neither 0 nor 1, a weight negative or missing, a time missing.
     """
-    parts = [_plain(raw[name]) for name in column.raw_names]
-    given = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*map(_text, parts), " ")
-    if column.kind != "categories" and pa.types.is_nested(given.type):
-        raise InputError(f"Column {column.name!r} holds {given.type}, and kind {column.kind} takes one value a row.")
+    given = raw_values(raw, column)
     values = _READERS["label" if column.role == "label" else column.kind](given, column, first_row)
     if column.role == "weight":
         bad = pc.fill_null(pc.less(values, 0.0), True)
         if pc.any(bad).as_py():
             _refuse(column, given, pc.index(bad, True).as_py(), first_row, "a weight of 0 or more")
     return values
+
+
+def raw_values(raw: pa.Table, column: Column) -> pa.Array:
+    """What a column is read from, as it stands in the raw rows; of several raw columns the texts, joined by a space.
+
+    Raises:
+        InputError: lists where each row should have one value, or bytes that are no UTF-8.
+    """
+    try:
+        parts = [_plain(raw[name]) for name in column.raw_names]
+    except pa.ArrowException as error:
+        raise InputError(f"Column {column.name!r} cannot be read as text: {error}") from error
+    for part in parts if column.kind != "categories" else ():
+        if pa.types.is_nested(part.type):
+            raise InputError(f"Column {column.name!r} holds {part.type}, and kind {column.kind} takes one value a row.")
+    return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*map(_text, parts), " ")
+
+
+def times_where_known(raw: pa.Table, column: Column) -> pa.Array:
+    """A column of times for rows that want an answer whatever is wrong with them.
+
+    Args:
+        raw: as for `read_column`.
+        column: of kind time; a time that is not written in its format may be in ISO 8601.
+
+    Returns:
+        timestamp[us]; null where a time is missing or cannot be read.
+
+    Raises:
+        InputError: as `raw_values`.
+    """
+    given = raw_values(raw, column)
+    distinct = (_words(given) if pa.types.is_string(given.type) else given).dictionary_encode()
+    return _known_times(distinct.dictionary, column.format).take(distinct.indices)
+
+
+def _known_times(values: pa.Array, pattern: str) -> pa.Array:
+    try:
+        times = read_times(values, pattern)
+    except pa.ArrowException:
+        if len(values) == 1:
+            return _known_times(values, "") if pattern else pa.nulls(1, pa.timestamp("us"))
+        half = len(values) // 2
+        return pa.concat_arrays([_known_times(part, pattern) for part in (values[:half], values[half:])])
+    return pc.coalesce(times, _known_times(values, "")) if pattern and times.null_count else times
 
 
 def _plain(values: pa.ChunkedArray) -> pa.Array:

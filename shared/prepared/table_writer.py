@@ -26,6 +26,9 @@ _LISTS = (pa.types.is_list, pa.types.is_large_list)
 class TableWriter:
     """Writes one table of a prepared set; made by `PreparedWriter.table`, which also closes it.
 
+    A table may be written in parts by several processes, each with a writer of its own: the one that the set gave then
+    adopts their shards, and is not written to itself.
+
     Args:
         folder: of the table.
         schema: its columns.
@@ -39,18 +42,19 @@ class TableWriter:
         if not names or len(set(names)) < len(names):
             raise ConfigError(f"A table needs one or more columns, each named once; found {names}.")
         folder.mkdir(parents=True)
-        self._folder, self._columns, self._rows_per_group = folder, tuple(schema), rows_per_group
+        self.folder = folder
+        self._columns, self._rows_per_group = tuple(schema), rows_per_group
         self._buffer = RowBuffer(rows_per_group)
         self._stored: pa.Schema | None = None
         self._shard: pq.ParquetWriter | None = None
-        self._groups = 0
+        self._groups = self._shards = 0
 
     def write(self, table: pa.Table) -> None:
         """Add rows. Raises InputError where columns are missing, unknown, or not of their kind."""
         names = {column.name for column in self._columns}
         for name in names ^ set(table.column_names):
             lacks = f"lacks the column {name!r}" if name in names else f"has an undeclared column {name!r}"
-            raise InputError(f"The table for {self._folder.name!r} {lacks}.{did_you_mean(name, names)}")
+            raise InputError(f"The table for {self.folder.name!r} {lacks}.{did_you_mean(name, names)}")
         if self._stored is None:
             self._stored = pa.schema(
                 [(c.name, _stored_type(c, table.schema.field(c.name).type)) for c in self._columns]
@@ -58,7 +62,7 @@ class TableWriter:
         try:
             cast = table.select(self._stored.names).cast(self._stored)
         except pa.ArrowException as error:
-            raise InputError(f"The rows for {self._folder.name!r} do not fit its first ones: {error}") from error
+            raise InputError(f"The rows for {self.folder.name!r} do not fit its first ones: {error}") from error
         for column in self._columns:
             if pa.types.is_integer(self._stored.field(column.name).type) and cast[column.name].null_count:
                 raise InputError(
@@ -71,11 +75,23 @@ class TableWriter:
     def _write_group(self, group: pa.Table) -> None:
         if self._groups % _GROUPS_PER_SHARD == 0:
             self._close_shard()
-            path = self._folder / f"part-{self._groups // _GROUPS_PER_SHARD:05d}.parquet"
-            self._shard = pq.ParquetWriter(path, group.schema, compression="zstd")
+            self._shard = pq.ParquetWriter(self._next_shard(), group.schema, compression="zstd")
         assert self._shard is not None
         self._shard.write_table(group, row_group_size=self._rows_per_group)
         self._groups += 1
+
+    def adopt(self, folder: Path) -> None:
+        """Take the shards of another writer as the next ones of this table.
+
+        Args:
+            folder: of a writer of the same columns, on the same file system and closed; it is left without shards.
+        """
+        for shard in sorted(folder.glob("part-*.parquet")):
+            shard.rename(self._next_shard())
+
+    def _next_shard(self) -> Path:
+        self._shards += 1
+        return self.folder / f"part-{self._shards - 1:05d}.parquet"
 
     def _close_shard(self) -> None:
         if self._shard is not None:
@@ -89,7 +105,7 @@ class TableWriter:
         self._close_shard()
         described = {"columns": [column.to_dict() for column in self._columns]}
         text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True)
-        (self._folder / SCHEMA).write_text(text, encoding="utf-8")
+        (self.folder / SCHEMA).write_text(text, encoding="utf-8")
 
 
 def _stored_type(column: Column, given: pa.DataType) -> pa.DataType:

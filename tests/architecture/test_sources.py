@@ -63,12 +63,6 @@ def test_no_file_names_a_place_that_others_do_not_have() -> None:
     assert found == []
 
 
-def test_the_lock_names_no_host() -> None:
-    lines = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if "://" in line or line.startswith("-")] == []
-    assert any("--hash=sha256:" in line for line in lines)
-
-
 def test_no_file_is_larger_than_it_need_be() -> None:
     large = {short(path): path.stat().st_size for path in files() if path.stat().st_size > 8_000_000}
     assert large == {}

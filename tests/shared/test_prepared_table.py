@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader, IterableDataset
 
 from shared.errors import ConfigError, InputError
-from shared.prepared import Column, PreparedSet, PreparedWriter, TableField
+from shared.prepared import Column, PreparedSet, PreparedWriter, TableField, TableWriter
 from shared.splits import Split, SplitConfig, role_values
 from shared.table import concatenate, n_rows
 
@@ -300,3 +300,17 @@ def test_damaged_shards_and_schemas_are_named(tmp_path: Path) -> None:
     (folder / "schema.yaml").write_text("columns: [{name: x}]")
     with pytest.raises(InputError, match=r"schema\.yaml is missing or damaged"):
         PreparedSet(tmp_path / "set").table("log")
+
+
+def test_a_table_is_written_by_several_processes(tmp_path: Path) -> None:
+    with PreparedWriter(tmp_path / "set", name="log", title="Log", source="made up", licence="CC0-1.0") as writer:
+        log = writer.table("log", [ROW], rows_per_group=4)
+        for part, start in enumerate((0, 10)):
+            own = TableWriter(tmp_path / str(part), [ROW], rows_per_group=4)
+            own.write(pa.table({"row": range(start, start + 10)}))
+            own.close()
+            log.adopt(own.folder)
+    prepared = PreparedSet(tmp_path / "set")
+    assert prepared.verify() == []
+    assert seen(prepared.table("log").batches(7)) == list(range(20))
+    assert prepared.table("log").count(rank=1, world_size=2) == 10

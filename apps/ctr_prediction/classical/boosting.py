@@ -127,7 +127,7 @@ def probability(trees: xgb.Booster, table: Matrix) -> FloatArray:
 def leaves(trees: xgb.Booster, table: Matrix) -> npt.NDArray[np.int64]:
     """(n, trees) the node, below `NODES`, that each row of a table (n, F) ends in."""
     node = trees.predict(xgb.DMatrix(table, nthread=1), pred_leaf=True)
-    return np.asarray(node, dtype=np.int64).reshape(len(table), -1)
+    return np.asarray(node, dtype=np.int64).reshape(len(table), trees.num_boosted_rounds())
 
 
 def save_trees(trees: xgb.Booster, path: Path) -> None:

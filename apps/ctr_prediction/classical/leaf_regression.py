@@ -28,7 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 MOST_ROWS = 100_000
 FILE = "leaf_weights.parquet"
 WEIGHTS = pa.schema([("weight", pa.float64())])
-STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3)
 STRENGTH_UNCHOSEN = 0.01
 
 
@@ -61,8 +61,9 @@ class LeafRegression:
         label = label_of(schema)
         first, second = next(BlockFolds.of(training, label, 2).parts(training), (training, training))
         trees = RateTrees.fit(schema, first, features, seed)
-        folds = BlockFolds.of(second, label)
-        table = _LeafTable.of(trees, sample(second, folds.rows, MOST_ROWS, seed), label, folds)
+        shown = sample(second, MOST_ROWS, seed)
+        folds = BlockFolds.of(shown, label)
+        table = _LeafTable.of(trees, shown, label, folds)
         return cls(trees, table.regression(table.best_strength(folds.n_folds)))
 
     def probability(self, table: pa.Table) -> FloatArray:
@@ -114,7 +115,7 @@ class _LeafTable:
         rate = self.clicks.mean()
         if rate in (0.0, 1.0):
             return np.append(np.zeros(self.leaf.shape[1]), 10.0 if rate else -10.0)
-        model = LogisticRegression(C=strength, max_iter=500).fit(self.leaf, self.clicks)
+        model = LogisticRegression(C=strength, solver="newton-cg").fit(self.leaf, self.clicks)
         return np.append(model.coef_[0], model.intercept_)
 
 

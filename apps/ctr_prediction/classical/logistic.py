@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from scipy.special import expit
 
 from apps.ctr_prediction.classical.lr_ftrl import STATE, FtrlLogistic, FtrlRates
-from apps.ctr_prediction.classical.stored import read_columns, read_settings, write_columns
+from apps.ctr_prediction.classical.stored import damaged, read_columns, read_settings, write_columns
 from apps.ctr_prediction.classical.training_rows import BlockFolds, Rows, clicks_of, label_of, sample
 from apps.ctr_prediction.features.encoded import Encoded
 from apps.ctr_prediction.features.feature_config import FeatureConfig
@@ -39,18 +39,19 @@ class LrFtrl:
     Args:
         encoder: of the rows, without target rates.
         label: the column of the clicks.
-        rates: of FTRL-Proximal; None for the defaults.
     """
 
     crossed: ClassVar[bool] = False
 
-    def __init__(self, encoder: RowEncoder, label: str, rates: FtrlRates | None = None) -> None:
+    def __init__(self, encoder: RowEncoder, label: str) -> None:
         self.encoder, self.label = encoder, label
-        self.model = FtrlLogistic(encoder.n_rows, encoder.n_dense, rates or FtrlRates())
+        self.model = FtrlLogistic(encoder.n_rows, encoder.n_dense, FtrlRates())
 
     @classmethod
     def fit(cls, schema: Sequence[Column], training: Rows, features: FeatureConfig, seed: int) -> Self:
         """Choose 1 to 4 passes on blocks left out (of 500,000 rows at most), then learn from all rows in a stream.
+
+        Where all rows are of one block there is nothing to choose on, and one pass is made.
 
         Args:
             schema: of the rows.
@@ -59,9 +60,9 @@ class LrFtrl:
             seed: of the order inside 65,536 rows.
         """
         label, features = label_of(schema), replace(features, target_rates=False, campaign_crosses=cls.crossed)
-        folds = BlockFolds.of(training, label)
+        shown = sample(training, CHOICE_ROWS, seed)
         losses = np.zeros(MOST_PASSES)
-        for learnt, left_out in folds.parts(sample(training, folds.rows, CHOICE_ROWS, seed)):
+        for learnt, left_out in BlockFolds.of(shown, label).parts(shown):
             model = cls(RowEncoder.fit(schema, learnt(), features), label)
             for passed in range(MOST_PASSES):
                 model.learn(learnt, seed + passed)
@@ -100,17 +101,18 @@ class LrFtrl:
 
     def save(self, folder: Path) -> None:
         """Write lr_ftrl.json, weights.parquet (with the state of FTRL, so that it can learn on) and the encoder."""
-        settings = {"label": self.label, "rates": asdict(self.model.rates)}
-        write_json(folder / SETTINGS, settings)
+        write_json(folder / SETTINGS, {"label": self.label})
         write_columns(folder / WEIGHTS, self.model.state())
         self.encoder.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote. Raises CheckpointError where it is missing or damaged."""
-        stored = read_settings(folder / SETTINGS, "label", "rates")
-        fitted = cls(RowEncoder.load(folder), stored["label"], FtrlRates(**stored["rates"]))
-        fitted.model.restore(read_columns(folder / WEIGHTS, STATE))
+        fitted = cls(RowEncoder.load(folder), read_settings(folder / SETTINGS, "label")["label"])
+        try:
+            fitted.model.restore(read_columns(folder / WEIGHTS, STATE))
+        except IndexError as error:
+            raise damaged(folder / WEIGHTS, error) from error
         return fitted
 
 

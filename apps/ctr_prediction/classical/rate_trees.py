@@ -58,8 +58,8 @@ class RateTrees:
             seed: of the rows and columns that each tree is shown.
         """
         inputs = TreeInputs.fit(schema, training, features)
-        folds = BlockFolds.of(training, inputs.label)
-        shown = sample(training, folds.rows, MOST_ROWS, seed)
+        shown = sample(training, MOST_ROWS, seed)
+        folds = BlockFolds.of(shown, inputs.label)
         rounds = ROUNDS_UNCHOSEN
         if folds.n_folds:
             rounds = choose_rounds((_apart(schema, features, *parts) for parts in folds.parts(shown)), seed)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from shared.atomic import atomic_path, read_json
 from shared.errors import CheckpointError
 
-__all__ = ["read_columns", "read_settings", "write_columns"]
+__all__ = ["damaged", "read_columns", "read_settings", "write_columns"]
 
 
 def read_settings(path: Path, *keys: str) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def read_settings(path: Path, *keys: str) -> dict[str, Any]:
         stored = read_json(path)
         return {key: stored[key] for key in keys}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
 
 
 def write_columns(path: Path, table: pa.Table) -> None:
@@ -34,8 +34,9 @@ def read_columns(path: Path, schema: pa.Schema) -> pa.Table:
     try:
         return pq.read_table(path, columns=schema.names).cast(schema)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> CheckpointError:
+def damaged(path: Path, error: Exception) -> CheckpointError:
+    """What to raise where a file cannot be what was written."""
     return CheckpointError(f"{path} is missing or damaged ({error!r}): fit the model again.")

@@ -50,9 +50,8 @@ class BlockFolds:
     """The blocks of the training rows, dealt in turn to folds in the order of their names (days of a campaign)."""
 
     blocks: pa.Array
-    rows: int
-    clicks: int
     n_folds: int
+    """0 where all rows are of one block, and nothing can be left out."""
 
     @classmethod
     def of(cls, rows: Rows, label: str, n_folds: int = N_FOLDS) -> Self:
@@ -77,10 +76,10 @@ class BlockFolds:
                 f"The training part has {n_rows} rows with {n_clicks} clicks; both clicked and other rows are needed."
             )
         folds = min(n_folds, len(blocks))
-        return cls(pa.array(sorted(blocks), pa.string()), n_rows, n_clicks, folds if folds > 1 else 0)
+        return cls(pa.array(sorted(blocks), pa.string()), folds if folds > 1 else 0)
 
     def fold(self, table: pa.Table) -> IntArray:
-        """(n,) fold of each row, 0 to n_folds - 1; all 0 where the rows are of one block (n_folds is 0)."""
+        """(n,) fold of each row, 0 to n_folds - 1; all 0 where there are none."""
         place = pc.index_in(table[BLOCK].cast(pa.string()), value_set=self.blocks).to_numpy()
         return np.asarray(place, dtype=np.int64) % max(self.n_folds, 1)
 
@@ -99,16 +98,15 @@ class BlockFolds:
         return read
 
 
-def sample(rows: Rows, n_rows: int, at_most: int, seed: int) -> Rows:
-    """Rows drawn uniformly and held in memory, so that they can be read many times.
+def sample(rows: Rows, at_most: int, seed: int) -> Rows:
+    """Rows drawn uniformly and held in memory, so that they can be read many times; the stream is read twice.
 
     Args:
         rows: to draw from.
-        n_rows: how many those are.
         at_most: about so many are drawn; all, where there are no more.
         seed: of the draw.
     """
     rng = np.random.default_rng(seed)
-    share = at_most / n_rows
+    share = at_most / max(sum(table.num_rows for table in rows()), 1)
     tables = [table if share >= 1 else table.filter(pa.array(rng.random(table.num_rows) < share)) for table in rows()]
     return lambda: tables

@@ -37,6 +37,11 @@ def _array(values: list[Any], column: Column) -> pa.Array:
     except (pa.ArrowException, TypeError, OverflowError):  # of several types
         if column.kind == "categories":
             return pa.array([_texts(value, column.separator or ",") for value in values], pa.list_(pa.string()))
+        nested = next((value for value in values if isinstance(value, (Mapping, list, tuple, set))), None)
+        if nested is not None:  # refused as it is where all rows have one
+            raise InputError(
+                f"Column {column.name!r} holds {nested!r:.80} where each row should have one value."
+            ) from None
         return pa.array([_text(value) for value in values], pa.string())
 
 

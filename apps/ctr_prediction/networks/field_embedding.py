@@ -1,10 +1,14 @@
 """The tables of a network: a vector and a weight for each id.
 
 The tables are where a click network is large, and this module is all that knows them. Where they exceed one machine, a
-TorchRec collection can stand in their place: an `EmbeddingBagCollection` with sum pooling, one table of (n_rows, dim)
-and one of (n_rows, 1), each with a feature for each id column and each bag. Its answer, a `KeyedTensor`, is cut into
-the two results of `FieldEmbedding.forward`; nothing else of the network changes. TorchRec fuses its own optimisers into
-the tables; FTRL is not among them, but with l1 = l2 = 0 FTRL is Adagrad, which is.
+TorchRec `EmbeddingBagCollection` can stand in their place: an `EmbeddingBagConfig` with `PoolingType.SUM` for the
+vectors and another for the weights, each with a feature for each id column and each bag. Its kernels ask for rows
+of a multiple of 4 numbers: `dim` must be one, and the weights take 4, of which the first is used. The input is a
+`KeyedJaggedTensor` of the same ids without the padding. The answer, a `KeyedTensor`, calls a feature of two tables
+"feature@table"; it is cut into the two results of `FieldEmbedding.forward`, the columns going through `ColumnJoin` as
+here. Nothing else of the network changes. `DistributedModelParallel` deals the tables to the machines, in the place of
+Fabric's DDP, and `apply_optimizer_in_backward` names their optimiser. FTRL is not among those that can be named, but
+with l1 = l2 = 0 it is `torch.optim.Adagrad` with lr = alpha and eps = beta, which is.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def test_a_file_and_the_same_seed_give_the_same_model(
     again = FittedBaseline.load(tmp_path / "model")
     assert again.name == name
     np.testing.assert_array_equal(again.probability(later), fitted[name].probability(later))
-    log = made_campaigns(600)
+    log = made_campaigns(400)
     one, two = (fit_baseline(name, SCHEMA, stream(log), seed=3).probability(later) for _ in range(2))
     np.testing.assert_array_equal(one, two)
 
@@ -84,6 +84,7 @@ def test_nothing_new_and_nothing_missing_raises(name: str, fitted: dict[str, Fit
     )
     assert np.isfinite(fitted[name].probability(strange)).all()
     assert np.isfinite(fitted[name].probability(strange.select(["domain"]))).all()
+    assert fitted[name].probability(strange.slice(0, 0)).shape == (0,)
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -126,6 +127,11 @@ def test_what_cannot_be_is_said(tmp_path: Path, fitted: dict[str, FittedBaseline
     with pytest.raises(CheckpointError, match="Did you mean 'LR-FTRL'"):
         FittedBaseline.load(tmp_path)
     fitted["LR-FTRL"].save(tmp_path)
+    larger = fit_baseline("LR-FTRL", SCHEMA, stream(made_campaigns(5000)), seed=0)
+    larger.save(tmp_path / "larger")
+    (tmp_path / "weights.parquet").write_bytes((tmp_path / "larger" / "weights.parquet").read_bytes())
+    with pytest.raises(CheckpointError, match="fit the model again"):
+        FittedBaseline.load(tmp_path)
     (tmp_path / "weights.parquet").write_bytes(b"")
     with pytest.raises(CheckpointError, match="fit the model again"):
         FittedBaseline.load(tmp_path)

@@ -23,7 +23,6 @@ def test_every_row_is_left_out_once_with_its_whole_block(blocks: list[str], cut:
     log = log_of(blocks)
     rows = stream(log, cut)
     folds = BlockFolds.of(rows, "click")
-    assert folds.rows == len(log)
     assert folds.n_folds == (min(5, len(set(blocks))) if len(set(blocks)) > 1 else 0)
     left_out: list[int] = []
     for learnt, held in folds.parts(rows):
@@ -61,9 +60,10 @@ def test_what_is_no_click_is_refused() -> None:
 
 def test_a_sample_is_uniform_and_stays_the_same() -> None:
     rows = stream(log_of(["a"] * 20_000), 700)
-    drawn = sample(rows, 20_000, 2_000, seed=3)
+    drawn = sample(rows, 2_000, seed=0)
     places = [pa.concat_tables(drawn())["row"].to_numpy() for _ in range(2)]
     np.testing.assert_array_equal(*places)
     assert 1_800 < len(places[0]) < 2_200
-    assert places[0].mean() == pytest.approx(10_000, rel=0.03)
-    assert pa.concat_tables(sample(rows, 20_000, 20_000, seed=3)()).num_rows == 20_000
+    thirds = np.bincount(places[0] * 3 // 20_000)
+    assert thirds.min() > 580, "from the beginning, the middle and the end"
+    assert pa.concat_tables(sample(rows, 20_000, seed=0)()).num_rows == 20_000

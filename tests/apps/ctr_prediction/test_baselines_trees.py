@@ -44,6 +44,14 @@ def test_the_chosen_number_is_the_best_on_the_rows_left_out() -> None:
     assert loss(chosen) <= min(loss(rounds) for rounds in (chosen - 5, chosen + 5, 2 * chosen)) + 1e-6
 
 
+def test_a_new_value_goes_with_the_nearer_one() -> None:
+    """Plain histograms would send 0.9 with 0, since no value between 0 and 1 was seen."""
+    seen = np.tile(np.array([[0.0], [1.0]], np.float32), (200, 1))
+    trees = boosting.fit_trees((seen, seen[:, 0].astype(np.float64)), 20, seed=0)
+    near, low, far, high = boosting.probability(trees, np.array([[0.1], [0.45], [0.55], [0.9]], np.float32))
+    assert near == low < 0.5 < far == high
+
+
 def test_trees_of_a_part_without_clicks_answer_with_hardly_any() -> None:
     table, _ = made_inputs(50, 0, 0.0)
     trees = boosting.fit_trees((table, np.zeros(50)), 2, seed=0)
@@ -61,9 +69,9 @@ def test_leaves_are_nodes_of_their_tree() -> None:
 
 def test_damaged_trees_are_refused(tmp_path: Path) -> None:
     (tmp_path / "trees.ubj").write_bytes(b"no trees")
-    with pytest.raises(CheckpointError, match="trees.ubj is missing, damaged"):
+    with pytest.raises(CheckpointError, match=r"trees\.ubj is missing, damaged"):
         boosting.load_trees(tmp_path / "trees.ubj")
-    with pytest.raises(CheckpointError, match="nothing.ubj is missing"):
+    with pytest.raises(CheckpointError, match=r"nothing\.ubj is missing"):
         boosting.load_trees(tmp_path / "nothing.ubj")
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import InputError
-from shared.formats.adlog import read_column
+from shared.formats.adlog import raw_values, read_column, times_where_known
 from shared.prepared import Column
 
 
@@ -91,3 +91,35 @@ def test_a_column_may_be_joined_from_several() -> None:
     bad = raw.set_column(0, "date", pa.array(["2013-06-06", "June 7"]))
     with pytest.raises(InputError, match=r"'date' and 'hour', row 1 .* 'June 7 23', expected a time as '%Y-%m-%d %H'"):
         read_column(bad, column)
+
+
+@pytest.mark.parametrize("pattern", ["", "%d.%m.%Y %H"])
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary(), pa.dictionary(pa.int32(), pa.string())])
+def test_times_that_cannot_be_read_are_missing(pattern: str, kind: pa.DataType) -> None:
+    written = "06.06.2013 14" if pattern else "2013-06-06 14:00"
+    values = pa.array([written, None, "null", " 2013-06-07T03:00 ", "soon", "", "x" * 40]).cast(kind)
+    found = times_where_known(pa.table({"x": values}), Column("x", "time", "time", format=pattern))
+    expected = [dt.datetime(2013, 6, 6, 14), None, None, dt.datetime(2013, 6, 7, 3), None, None, None]
+    assert found.to_pylist() == expected
+
+
+def test_times_are_read_alone_as_in_company() -> None:
+    values = pa.array([1_370_527_200, 5, None, 1_370_527_200_000, -(2**62), 2**62])
+    column = Column("x", "time", "time")
+    found = times_where_known(pa.table({"x": values}), column).to_pylist()
+    assert found == [dt.datetime(2013, 6, 6, 14), None, None, dt.datetime(2013, 6, 6, 14), None, None]
+    for place, one in enumerate(found):
+        assert times_where_known(pa.table({"x": values[place : place + 1]}), column).to_pylist() == [one]
+
+
+def test_times_of_two_columns() -> None:
+    raw = pa.table({"date": ["2013-06-06", None, "2013-06-06"], "hour": pa.array([9, 9, None], pa.int8())})
+    column = Column("time", "time", "time", source=("date", "hour"), format="%Y-%m-%d %H")
+    assert times_where_known(raw, column).to_pylist() == [dt.datetime(2013, 6, 6, 9), None, None]
+    assert raw_values(raw, column).to_pylist() == ["2013-06-06 9", None, None]
+
+
+def test_what_is_no_single_value_is_refused() -> None:
+    for values in (pa.array([["2013-06-06"]]), pa.array([{"a": 1}]), pa.array([b"\xff"])):
+        with pytest.raises(InputError, match="'x'"):
+            times_where_known(pa.table({"x": values}), Column("x", "time", "time"))

@@ -1,0 +1,1 @@
+"""Recipes side by side on the same held-out rows: which network, and which optimiser of one network, ranks better."""
