@@ -77,7 +77,7 @@ readme: $(STAMP)
 	@$(BIN)/python -m apps.readme
 
 audit: $(STAMP)
-	@$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
+	@$(BIN)/pip-audit --require-hashes --disable-pip -r requirements-scale.lock
 
 clean:
 	rm -rf $(VENV) $(SCALE) runs .ruff_cache .mypy_cache .pytest_cache

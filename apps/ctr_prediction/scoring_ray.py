@@ -61,18 +61,20 @@ def score_files(
     if target.exists():
         raise ConfigError(f"{out} is already there: choose another folder, or remove it.")
     paths = _parquet_files([Path(file) for file in files])
-    folder = ClickPredictor.from_pretrained(model).folder  # what is wrong with a model is said before anything starts
+    n_rows = sum(pq.read_metadata(path).num_rows for path in paths)
+    if not n_rows:
+        raise InputError(f"{files[0]} has no rows.")
+    predictor = ClickPredictor.from_pretrained(model)  # what is wrong with a model is said before anything starts
+    assert predictor.folder is not None
+    held = (predictor.folder.resolve(), tuple(keys))
     partial = target.with_name(f".{target.name}.partial-{uuid.uuid4().hex[:8]}")
     try:
         with ray_data() as data:
             rows = data.read_parquet(paths)
             answers = rows.map_batches(
-                _Scorer, batch_size=_BATCH_ROWS, batch_format="pyarrow", fn_constructor_args=(folder, tuple(keys))
+                _Scorer, batch_size=_BATCH_ROWS, batch_format="pyarrow", fn_constructor_args=held
             )
             answers.write_parquet(str(partial), compression="zstd")
-        n_rows = sum(pq.read_metadata(path).num_rows for path in partial.glob("*.parquet"))
-        if not n_rows:
-            raise InputError(f"{files[0]} has no rows.")
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
