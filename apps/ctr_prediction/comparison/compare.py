@@ -32,6 +32,7 @@ from shared.prepared import PreparedSet
 from shared.results import labelled
 from shared.run import WIDER_STUDY, Run
 from shared.splits import Split, SplitConfig
+from shared.study import SuperfluousTrialError
 from shared.table import Table, n_rows, read_table, write_table
 from shared.verbs import train_run
 
@@ -71,7 +72,8 @@ def compare(app: App, config: CompareConfig) -> None:
         for fold in folds
     ]
     cells += [{"model": name, "fold": fold} for name in classical for fold in folds]
-    done = run_grid(cells, partial(_score, settings, config.split.name), run.folder / "cells", workers=config.workers)
+    work = partial(_score, settings, config.split.name, cells)
+    done = run_grid(cells, work, run.folder / "cells", workers=config.workers)
     run.record(config)
     table = side_by_side([read_table(cell.folder / PREDICTIONS) for cell in done])
     write_table(run.predictions, table)
@@ -134,8 +136,10 @@ def _check(experiment: ClickExperiment) -> None:
         feature_columns(experiment.log.schema, config.new_campaign.features)
 
 
-def _score(settings: Mapping[str, TrainConfig], split: str, cell: Cell, folder: Path) -> None:
+def _score(settings: Mapping[str, TrainConfig], split: str, asked: Sequence[Cell], cell: Cell, folder: Path) -> None:
     """Do one cell: train and score a recipe, or a classical model."""
+    if cell not in asked:  # queued before the comparison was stopped; since then the recipe was changed or left out
+        raise SuperfluousTrialError
     training = _on(settings[cell["model"]], split, cell["fold"])
     fit = dataclasses.replace(training.fit, seed=cell.get("seed", training.fit.seed), progress=False)
     experiment = ClickExperiment(dataclasses.replace(training, fit=fit, out=folder / "run", resume=True))

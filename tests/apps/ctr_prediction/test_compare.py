@@ -180,6 +180,22 @@ def test_a_changed_recipe_is_trained_anew(folder: Path, tmp_path: Path, trained:
     assert read_json(tmp_path / "out" / "compare.json")["recipes"]["one"]["optimiser.lr_dense"] == 0.02
 
 
+def test_what_was_queued_and_is_not_asked_any_more_is_not_done(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(experiment: Any) -> Any:
+        raise KeyboardInterrupt
+
+    alone = (*LATER, "--baselines", "[]", "--seeds", "[0]")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "train_run", stopped)
+        assert main(APP, words(folder, tmp_path, *alone)) == 130
+    assert main(APP, words(folder, tmp_path, *alone, recipes="adam")) == 0
+    assert [place.parent.name[:10] for place in tmp_path.glob("cells/*/done.json")] == ["model=adam"]
+    assert main(APP, words(folder, tmp_path, *alone)) == 0
+    assert len(list(tmp_path.glob("cells/*/done.json"))) == 2
+
+
 def test_excluded_columns_are_seen_by_nobody(folder: Path, tmp_path: Path) -> None:
     alone = ("--exclude", "[tags]", "--seeds", "[0]")
     assert main(APP, words(folder, tmp_path, *LATER, *alone, recipes="ftrl")) == 0
