@@ -128,7 +128,8 @@ def left_out_tables(table: Table) -> list[ReportTable]:
     """The main figures of all models with all patients and without the hardest, and the network's gain in both cases.
 
     Args:
-        table: scored rows of all models, with the columns model, fold and seed.
+        table: scored rows of all models, with the columns model, fold, seed and, for a line with the amplitude rule
+            for all models, amplitude_mv.
     """
     hardest = hardest_patient(models_of(table))
     rest = take(table, table["patient"].astype(str) != str(hardest))
@@ -144,8 +145,10 @@ def left_out_tables(table: Table) -> list[ReportTable]:
         f"Patient {hardest} has the most false decisions of all models together, each model counted once. Nothing was "
         f"trained or chosen anew without this patient. {RULED}"
     )
-    ruled = _Case.of("all patients, the rule for both", _with_amplitude_rule(table))
-    return [ReportTable(f"{LEFT_OUT} {hardest}", header, lines, note), *_gain_table((everyone, others, ruled))]
+    cases = [everyone, others]
+    if "amplitude_mv" in table:
+        cases.append(_Case.of("all patients, the rule for both", _with_amplitude_rule(table)))
+    return [ReportTable(f"{LEFT_OUT} {hardest}", header, lines, note), *_gain_table(cases)]
 
 
 def _with_amplitude_rule(table: Table) -> Table:
