@@ -153,7 +153,7 @@ def left_out_tables(table: Table) -> list[ReportTable]:
 
 def _with_amplitude_rule(table: Table) -> Table:
     """The decisions if every model, not the network alone, left signals under the limit of asystole alone."""
-    return {**table, "decision": np.where(table["amplitude_mv"] < ASYSTOLE_MV, 0, table["decision"])}
+    return {**table, "decision": np.where(table["amplitude_mv"].astype(np.float64) < ASYSTOLE_MV, 0, table["decision"])}
 
 
 def _gain_table(cases: Sequence[_Case]) -> list[ReportTable]:
