@@ -7,12 +7,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data_prep.contract import Source, discover, find_source
 from shared.cli import guarded, parse_config
 from shared.contract import load
 from shared.errors import ConfigError, InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from shared.prepared import PreparedSet
 
 __all__ = ["main"]
 
@@ -74,10 +77,12 @@ def _say_verbs() -> None:
 
 usage: {PROGRAM} list
        {PROGRAM} prepare NAME PATH... --out DIR [options of the source]
+       {PROGRAM} prepare --schema FILE PATH... --out DIR
        {PROGRAM} verify DIR
        {PROGRAM} synth NAME --out DIR [--items N] [--seed S]
 
-`list` shows the names; `prepare NAME --help` explains the options of a source.""")
+`list` shows the names; `prepare NAME --help` explains the options of a source. A table whose columns a schema file
+describes needs no name.""")
 
 
 def list_sources(words: Sequence[str]) -> int:
@@ -144,7 +149,7 @@ def verify(words: Sequence[str]) -> int:
         return 1
     for finding in audit(order.folder, near=order.near):
         print(f"{finding.kind}: {finding.message}")
-    print(f"{order.folder}: {len(prepared)} items, as they were prepared ({prepared.manifest_hash[:12]}).")
+    print(f"{order.folder}: {_content(prepared)}, as they were prepared ({prepared.manifest_hash[:12]}).")
     return 0
 
 
@@ -159,12 +164,22 @@ VERBS: Mapping[str, Callable[[Sequence[str]], int]] = {
 def _source(verb: str, words: Sequence[str]) -> tuple[Source, Sequence[str]]:
     """The source that the first word names, which must offer the verb, and the words after it."""
     offering = [name for name, source in discover().items() if getattr(source, verb)]
+    if verb == "prepare" and (implied := _implied(words)):
+        return implied, words
     if not words or words[0].startswith("-"):
         raise ConfigError(f"{verb} needs the name of a source first: {', '.join(offering)}.")
     source = find_source(words[0])
     if source.name not in offering:
         raise ConfigError(f"{source.name!r} has no {verb}.{did_you_mean(source.name, offering)}")
     return source, words[1:]
+
+
+def _implied(words: Sequence[str]) -> Source | None:
+    """The source that an option among the words stands for, where the first word is no name of one."""
+    if not words or words[0] in discover() or not (words[0].startswith("-") or Path(words[0]).exists()):
+        return None
+    options = {word.partition("=")[0] for word in words}
+    return next((source for source in discover().values() if f"--{source.implied_by}" in options), None)
 
 
 def _refuse_occupied(out: Path) -> None:
@@ -177,8 +192,15 @@ def _refuse_occupied(out: Path) -> None:
 def _say_made(out: Path) -> int:
     from shared.prepared import PreparedSet
 
-    print(f"{out} holds {len(PreparedSet(out))} items; check them with: {PROGRAM} verify {out}")
+    print(f"{out} holds {_content(PreparedSet(out))}; check them with: {PROGRAM} verify {out}")
     return 0
+
+
+def _content(prepared: PreparedSet) -> str:
+    """How much there is, in words."""
+    rows = {spec.name: prepared.table(spec.name).count() for spec in prepared.manifest.of_kind("table")}
+    items = [f"{len(prepared)} items"] if len(prepared) or not rows else []
+    return " and ".join([*items, *(f"{count} rows of {name!r}" for name, count in rows.items())])
 
 
 if __name__ == "__main__":

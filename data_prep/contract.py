@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import pkgutil
 import re
 from collections.abc import Iterator, Sequence
@@ -41,6 +42,8 @@ class Source:
     """"module:function" (paths: list[Path], out: Path, config) -> None; writes `out` with `shared.prepared`."""
     synth: str | None = None
     """"module:function" (out: Path, items: int, seed: int) -> None; makes up a set of the same form."""
+    implied_by: str | None = None
+    """Option of `prepare` that only this source has: who gives it may leave the name of the source out."""
 
     def __post_init__(self) -> None:
         if self.prepare is None and self.synth is None:
@@ -53,7 +56,7 @@ def discover(packages: Sequence[str] = PACKAGES) -> dict[str, Source]:
     Only modules that declare one are imported, so that listing them stays fast.
 
     Raises:
-        ConfigError: two modules declare the same name.
+        ConfigError: two modules declare the same name, or the same option that stands for it.
     """
     sources: dict[str, Source] = {}
     homes: dict[str, str] = {}
@@ -64,7 +67,11 @@ def discover(packages: Sequence[str] = PACKAGES) -> dict[str, Source]:
                 f"Source {source.name!r} is declared in {homes[source.name]} and in {module}: rename one."
             )
         sources[source.name], homes[source.name] = source, module
-    return dict(sorted(sources.items()))
+    sources = dict(sorted(sources.items()))
+    for first, second in itertools.combinations(sources.values(), 2):
+        if first.implied_by and first.implied_by == second.implied_by:
+            raise ConfigError(f"{first.name!r} and {second.name!r} are both implied by --{first.implied_by}.")
+    return sources
 
 
 def _declaring(packages: Sequence[str]) -> Iterator[str]:

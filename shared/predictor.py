@@ -31,6 +31,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import torch
@@ -67,11 +68,11 @@ class Predictor(ABC):
 
     app: ClassVar[str]
     """Dotted package of the app; its folder `pretrained/` holds the models that come with it."""
-    input_names: ClassVar[tuple[str, ...]] = ("input",)
-    """Names of the network's inputs in the ONNX file."""
+    input_names: tuple[str, ...] = ("input",)
+    """Names of the network's inputs in the ONNX file; instances differ where networks do."""
     output_names: tuple[str, ...] = ("output",)
     """Names of the network's outputs; the keys, where it returns a mapping. Instances differ where networks do."""
-    dynamic_axes: ClassVar[DynamicAxes] = {"input": {0: "batch"}}
+    dynamic_axes: DynamicAxes = MappingProxyType({"input": {0: "batch"}})
     """Axes of the inputs whose size may change in the ONNX file."""
     golden_tolerance: ClassVar[float] = 1e-4
     """Largest difference to the golden outputs that another machine may show, in the units of the outputs."""

@@ -9,10 +9,20 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def _beside(name: str, what: str) -> Path:
+    folder = REPOSITORY.parent / "shared" / "data" / name
+    if not folder.is_dir():
+        pytest.skip(f"{what} are not beside this checkout")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def real_ecg() -> Path:
     """The provided real ECG beside the checkout; tests that ask for it are skipped where it is absent."""
-    folder = REPOSITORY.parent / "shared" / "data" / "ecg_shock"
-    if not folder.is_dir():
-        pytest.skip("the real ECG recordings are not beside this checkout")
-    return folder
+    return _beside("ecg_shock", "the real ECG recordings")
+
+
+@pytest.fixture(scope="session")
+def real_clicks() -> Path:
+    """The provided click logs beside the checkout; tests that ask for them are skipped where they are absent."""
+    return _beside("ctr", "the real click logs")

@@ -16,9 +16,10 @@ A folder:
 Everything is written once, by `PreparedWriter`, and read by `PreparedSet`; both keep memory flat however large the set.
 """
 
+from shared.prepared.column import Column
 from shared.prepared.dataset import PreparedSet
 from shared.prepared.manifest import FORMAT_VERSION, FieldSpec, Manifest
-from shared.prepared.table import Column, TableField
+from shared.prepared.table import TableField
 from shared.prepared.table_writer import TableWriter
 from shared.prepared.writer import PreparedWriter
 

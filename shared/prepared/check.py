@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.atomic import sha256_of
 from shared.errors import ConfigError, InputError, did_you_mean
-from shared.prepared.table import TableField
+from shared.prepared.table import TableField, to_numpy
 from shared.splits import SplitCheck
 from shared.table import n_rows
 
@@ -32,8 +32,8 @@ def check_set_split(prepared: PreparedSet, split: Split, *, through_tables: bool
     """Raise InputError where a split leaves a value without a side, or cuts a declared group without saying so.
 
     A split of the index is checked there. One of a table is checked by streaming the columns that matter through it,
-    which takes as long as reading them does; not so where `through_tables` is False. A table's columns of role "group"
-    count as declared.
+    which takes as long as reading them does; not so where `through_tables` is False. Where the set declares no column
+    of a table as a group, the table's columns of role "group" count as declared.
     """
     groups = prepared.manifest.groups
     found = split.column in prepared.index
@@ -44,10 +44,11 @@ def check_set_split(prepared: PreparedSet, split: Split, *, through_tables: bool
             found = True
             if not through_tables:
                 continue
-            declared = [c.name for c in table.schema if c.role == "group" or c.name in groups]
-            check = SplitCheck(split, declared)
-            for batch in table.batches(_STREAM_ROWS, list(dict.fromkeys([split.column, *declared]))):
-                check.see(batch)
+            of_role = [column.name for column in table.schema if column.role == "group"]
+            declared = [name for name in table.columns if name in groups] or of_role
+            check, watched = SplitCheck(split, declared), list(dict.fromkeys([split.column, *declared]))
+            for batch in table.arrow_batches(_STREAM_ROWS, watched):
+                check.see(to_numpy(batch.group_by(watched, use_threads=False).aggregate([])))  # each pair once
     if not found:
         raise InputError(
             f"Split {split.name!r} deals the column {split.column!r}, which the set does not have."

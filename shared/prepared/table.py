@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,41 +15,15 @@ import pyarrow.parquet as pq
 import yaml
 
 from shared.errors import ConfigError, InputError, did_you_mean
+from shared.prepared.column import Column
 from shared.table import Table
 
-__all__ = ["SCHEMA", "Column", "RowBuffer", "TableField"]
+__all__ = ["SCHEMA", "RowBuffer", "TableField", "to_numpy"]
 
 SCHEMA = "schema.yaml"
 
-ColumnKind = Literal["integer", "number", "category", "categories", "time"]
-ColumnRole = Literal["label", "time", "group", "weight", "user", "item", "context"]
 Where = tuple[str, Collection[Any]]
 """A column of text or whole numbers, and the values to keep (compared as text)."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a table. Raises ConfigError for an unknown kind or role."""
-
-    name: str
-    kind: ColumnKind
-    """integer (int64), number (float64, NaN where missing), category (text, None where missing, or int64 codes),
-    categories (a list of them in each row), time (datetime64[us])."""
-    role: ColumnRole
-    bins: tuple[float, ...] = ()
-    """Ascending edges by which the field's models cut a number into categories; empty: it is used as it is."""
-    unit: str = ""
-    description: str = ""
-
-    def __post_init__(self) -> None:
-        for name, value, known in (
-            ("kind", self.kind, get_args(ColumnKind)),
-            ("role", self.role, get_args(ColumnRole)),
-        ):
-            if value not in known:
-                raise ConfigError(f"Column {self.name!r} has the {name} {value!r}.{did_you_mean(value, known)}")
-        if list(self.bins) != sorted(set(self.bins)):
-            raise ConfigError(f"The bins of column {self.name!r} must be ascending edges, found {self.bins}.")
 
 
 class RowBuffer:
@@ -93,7 +66,7 @@ class TableField:
         self.name = folder.name
         try:
             stored: dict[str, Any] = yaml.safe_load((folder / SCHEMA).read_text(encoding="utf-8"))
-            self.schema = [Column(**{**column, "bins": tuple(column["bins"])}) for column in stored["columns"]]
+            self.schema = [Column.from_dict(column) for column in stored["columns"]]
         except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
             raise InputError(f"{folder / SCHEMA} is missing or damaged ({error}): prepare the set again.") from error
         self.shards = tuple(sorted(folder.glob("part-*.parquet")))
@@ -107,9 +80,9 @@ class TableField:
         """Names of the columns."""
         return tuple(column.name for column in self.schema)
 
-    def count(self, where: Where | None = None) -> int:
-        """The number of rows; `where` as in `batches`, then one column is read, the first time."""
-        return self._count(self._filter(where), 0, 1)
+    def count(self, where: Where | None = None, rank: int = 0, world_size: int = 1) -> int:
+        """The rows that a process is dealt; `where` as in `batches`, then one column is read, the first time."""
+        return self._count(self._filter(where), *_share(rank, world_size))
 
     def batches(
         self,
@@ -120,7 +93,7 @@ class TableField:
         where: Where | None = None,
         start: int = 0,
     ) -> Iterator[Table]:
-        """The rows in their stored order, one row group in memory at a time.
+        """The rows in their stored order as NumPy columns, one row group in memory at a time.
 
         Row groups are dealt in turn to the processes and, inside one, to the workers of a torch DataLoader, so that
         all of them together see every row once.
@@ -138,6 +111,23 @@ class TableField:
             ConfigError: no such column, or a batch size, rank or start that cannot be.
             InputError: a shard is damaged.
         """
+        return map(to_numpy, self.arrow_batches(batch_rows, columns, rank, world_size, where, start))
+
+    def arrow_batches(
+        self,
+        batch_rows: int,
+        columns: Sequence[str] | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        where: Where | None = None,
+        start: int = 0,
+    ) -> Iterator[pa.Table]:
+        """The same rows as `batches` gives for the same arguments, as Arrow tables: nothing is converted or copied.
+
+        Raises:
+            ConfigError: as `batches`.
+            InputError: as `batches`.
+        """
         if batch_rows < 1 or not 0 <= rank < world_size or start < 0:
             raise ConfigError(
                 f"Found batch_rows {batch_rows}, rank {rank} of {world_size}, start {start}; rows >= 1, "
@@ -145,7 +135,7 @@ class TableField:
             )
         read = list(columns or self.columns)
         self._require(read)
-        return self._cut(self._read(read, self._filter(where), *_share(rank, world_size), start), batch_rows)
+        return _cut(self._read(read, self._filter(where), *_share(rank, world_size), start), batch_rows)
 
     def endless(
         self,
@@ -186,12 +176,6 @@ class TableField:
             )
         return itertools.chain.from_iterable(map(one_pass, itertools.chain([first % full], itertools.repeat(0))))
 
-    def _cut(self, groups: Iterator[pa.Table], batch_rows: int) -> Iterator[Table]:
-        buffer = RowBuffer(batch_rows)
-        for group in groups:
-            yield from map(_to_numpy, buffer.push(group))
-        yield from map(_to_numpy, buffer.rest())
-
     def _require(self, columns: Sequence[str]) -> None:
         for column in columns:
             if column not in self.columns:
@@ -227,7 +211,7 @@ class TableField:
             accepted = kept.accepts(file, group) if kept else None
             if accepted is not None and not pc.any(accepted).as_py():
                 continue
-            rows = file.read_row_group(group, columns)
+            rows = file.read_row_group(group, columns, use_threads=False)  # threads would hoard each other's memory
             yield (rows if accepted is None else rows.filter(accepted)).slice(start)
             start = 0
 
@@ -241,7 +225,7 @@ class _Filter:
 
     def accepts(self, file: pq.ParquetFile, group: int) -> pa.ChunkedArray:
         """Whether each row of a row group is kept; one column is read."""
-        column = file.read_row_group(group, [self._column])[self._column]
+        column = file.read_row_group(group, [self._column], use_threads=False)[self._column]
         if not (pa.types.is_string(column.type) or pa.types.is_integer(column.type)):
             raise ConfigError(f"Rows are chosen by a column of text or whole numbers, not of {column.type}.")
         return pc.is_in(column.cast(pa.string()), self._texts)
@@ -264,12 +248,20 @@ def _share(rank: int, world_size: int) -> tuple[int, int]:
 
 def _opened(shard: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(shard, memory_map=True)
+        return pq.ParquetFile(shard, memory_map=False)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{shard} is damaged ({error}): prepare the set again.") from error
 
 
-def _to_numpy(table: pa.Table) -> Table:
+def _cut(groups: Iterator[pa.Table], batch_rows: int) -> Iterator[pa.Table]:
+    buffer = RowBuffer(batch_rows)
+    for group in groups:
+        yield from buffer.push(group)
+    yield from buffer.rest()
+
+
+def to_numpy(table: pa.Table) -> Table:
+    """The columns as NumPy arrays: text and lists as objects, missing numbers as NaN, missing text as None."""
     return {name: np.asarray(table[name].to_numpy()) for name in table.column_names}
 
 

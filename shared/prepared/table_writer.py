@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from shared.errors import ConfigError, InputError, did_you_mean
-from shared.prepared.table import SCHEMA, Column, RowBuffer
+from shared.prepared.column import Column
+from shared.prepared.table import SCHEMA, RowBuffer
 
 __all__ = ["ROWS_PER_GROUP", "TableWriter"]
 
@@ -87,8 +87,8 @@ class TableWriter:
         for group in self._buffer.rest():
             self._write_group(group)
         self._close_shard()
-        described = [{**dataclasses.asdict(c), "bins": list(c.bins)} for c in self._columns]
-        text = yaml.safe_dump({"columns": described}, sort_keys=False, allow_unicode=True)
+        described = {"columns": [column.to_dict() for column in self._columns]}
+        text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True)
         (self._folder / SCHEMA).write_text(text, encoding="utf-8")
 
 

@@ -15,10 +15,10 @@ from shared.atomic import sha256_of, write_json
 from shared.errors import ConfigError, InputError, did_you_mean
 from shared.prepared.appenders import ArrayAppender, FieldAppender, FileAppender, RaggedAppender
 from shared.prepared.check import check_declared_groups, check_set_split
+from shared.prepared.column import Column
 from shared.prepared.dataset import PreparedSet
 from shared.prepared.index import IndexAppender
 from shared.prepared.manifest import MANIFEST, SPLITS, FieldSpec, Manifest
-from shared.prepared.table import Column
 from shared.prepared.table_writer import ROWS_PER_GROUP, TableWriter
 from shared.splits import Split
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import data_prep.__main__ as cli
 from data_prep.contract import Source
 from shared.errors import InputError
-from shared.prepared import FieldSpec, PreparedSet, PreparedWriter
+from shared.prepared import Column, FieldSpec, PreparedSet, PreparedWriter
 from tests.conftest import REPOSITORY
 
 
@@ -46,11 +47,10 @@ def write(out: Path, numbers: list[float], licence: str) -> None:
             writer.add({"number": np.full(50, number)}, item=str(row))
 
 
+_CONFIG, _PREPARE, _SYNTH = (f"{__name__}:{name}" for name in ("NumbersConfig", "prepare", "synth"))
 SOURCES = {
-    "numbers": Source(
-        "numbers", "Numbers in text", "CC0-1.0", f"{__name__}:NumbersConfig", f"{__name__}:prepare", f"{__name__}:synth"
-    ),
-    "made": Source("made", "Made up", "CC0-1.0", f"{__name__}:NumbersConfig", synth=f"{__name__}:synth"),
+    "numbers": Source("numbers", "Numbers in text", "CC0-1.0", _CONFIG, _PREPARE, _SYNTH, implied_by="scale"),
+    "made": Source("made", "Made up", "CC0-1.0", _CONFIG, synth=_SYNTH),
 }
 
 
@@ -86,6 +86,24 @@ def test_options_come_from_yaml_too_and_flags_win(here: Path) -> None:
     assert [PreparedSet(here / name).read("number", 0)[0] for name in "ab"] == [2, 3]
 
 
+def test_an_option_of_one_source_only_stands_for_its_name(here: Path) -> None:
+    for out, words in (
+        ("a", ["--scale", "2", "raw.txt"]),
+        ("b", ["--scale=2", "raw.txt"]),
+        ("c", ["raw.txt", "--scale=2"]),
+    ):
+        assert cli.main(["prepare", *words, "--out", out]) == 0
+        assert PreparedSet(here / out).read("number", 2)[0] == 6
+
+
+def test_what_a_set_of_rows_holds_is_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with PreparedWriter(here / "set", name="log", title="Log", source="a test", licence="CC0-1.0") as writer:
+        log = writer.table("clicks", [Column("n", "integer", "label")])
+        log.write(pa.table({"n": range(7)}))
+    assert cli.main(["verify", "set"]) == 0
+    assert "set: 7 rows of 'clicks', as they were prepared" in capsys.readouterr().out
+
+
 def test_synth_makes_the_same_set_from_the_same_seed(here: Path) -> None:
     for out, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         assert cli.main(["synth", "numbers", "--out", out, "--items", "7", "--seed", seed]) == 0
@@ -116,6 +134,8 @@ def test_verify_tells_findings_from_problems(here: Path, capsys: pytest.CaptureF
         ("prepare --out set", "needs the name of a source first"),
         ("prepare nmbers raw.txt --out set", "no data source 'nmbers'. Did you mean 'numbers'"),
         ("prepare made raw.txt --out set", "'made' has no prepare."),
+        ("prepare nmbers raw.txt --out set --scale 2", "no data source 'nmbers'"),
+        ("prepare --out set --scale 2", "paths"),
         ("prepare numbers raw.txt", "out"),
         ("prepare numbers --out set", "paths"),
         ("prepare numbers raw.txt --out set --scle 2", "Did you mean 'scale'"),
@@ -173,7 +193,9 @@ finally:
 """
 
 
-@pytest.mark.parametrize("words", [["--help"], ["list"], ["prepare", "ecg_shock", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["list"], ["prepare", "ecg_shock", "--help"], ["prepare", "ctr_prediction", "--help"]]
+)
 def test_help_is_fast_and_imports_no_torch(words: list[str]) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", HELP, *words], cwd=REPOSITORY, check=True, capture_output=True)

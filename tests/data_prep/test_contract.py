@@ -43,6 +43,14 @@ def test_a_name_is_given_once(package: Path) -> None:
         discover([package.name])
 
 
+def test_an_option_stands_for_one_source_only(package: Path) -> None:
+    for name in ("a", "b"):
+        text = DECLARATION.format(name=name, module=f"made_up_sources.{name}").replace(")\n", ', implied_by="tone")\n')
+        (package / f"{name}.py").write_text(text)
+    with pytest.raises(ConfigError, match="'a' and 'b' are both implied by --tone"):
+        discover([package.name])
+
+
 def test_a_source_makes_something() -> None:
     with pytest.raises(ConfigError, match="makes nothing"):
         Source(name="x", title="x", licence="x", config="a:b")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import shlex
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from data_prep.__main__ import main
+from data_prep.click_schema import ClickSchema
+from shared.formats.adlog import read_column
 from shared.prepared import PreparedSet
 from shared.splits import SplitConfig, roles
 from tests.conftest import REPOSITORY
@@ -54,9 +58,19 @@ def test_the_example_makes_a_set_that_can_be_trained_on(strips: Path) -> None:
     assert len(rows["test"]) == 4
 
 
+def test_the_schema_example_is_one(tmp_path: Path) -> None:
+    (example,) = fences("yaml")
+    (tmp_path / "schema.yaml").write_text(example)
+    columns = [rule.column for rule in ClickSchema.read(tmp_path / "schema.yaml").columns]
+    assert [column.name for column in columns][:3] == ["clicked", "shown_at", "campaign"]
+    shown = read_column(pa.table({"shown_at": ["31.12.2023 23:59"]}), columns[1])
+    assert shown[0].as_py() == datetime.datetime(2023, 12, 31, 23, 59)
+
+
 def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
-    assert [words[0] for words in commands("bash")] == ["list", "synth", "verify"]
+    (tmp_path / "data_prep").symlink_to(REPOSITORY / "data_prep")
+    assert [words[0] for words in commands("bash")] == ["list", "synth", "verify", "prepare"]
     for words in commands("bash"):
         assert main(words) == 0, words
     assert "as they were prepared" in capsys.readouterr().out

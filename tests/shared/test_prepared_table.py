@@ -97,6 +97,31 @@ def test_batches_are_full_across_row_groups_and_read_only_what_is_asked(tmp_path
     assert all(list(batch) == ["click", "row"] for batch in batches)
 
 
+def test_arrow_batches_are_the_same_rows_unconverted(tmp_path: Path) -> None:
+    log = written(tmp_path / "set", [rows(0, 23)], SCHEMA).table("log")
+    arguments = {"columns": ["row", "tags"], "rank": 1, "world_size": 2, "where": ("day", [0, 2]), "start": 2}
+    tables, arrays = list(log.arrow_batches(3, **arguments)), list(log.batches(3, **arguments))
+    assert [table["row"].to_pylist() for table in tables] == [[6, 7, 20], [21, 22]]
+    assert seen(arrays) == [6, 7, 20, 21, 22]
+    assert tables[0].schema.types == [pa.int64(), pa.list_(pa.string())]
+    with pytest.raises(ConfigError, match="batch_rows 0"):
+        log.arrow_batches(0)
+
+
+def test_how_a_column_was_read_and_what_it_is_for_is_kept(tmp_path: Path) -> None:
+    schema = [
+        Column("id", "category", "key", unit="1"),
+        Column("time", "time", "time", source=("date", "hour"), format="%Y-%m-%d %H"),
+        Column("tags", "categories", "user", separator="|"),
+        Column("paid", "number", "leak", bins=(1.0, 2.0)),
+    ]
+    table = pa.table({"id": ["a"], "time": pa.array([0], pa.timestamp("us")), "tags": [["x"]], "paid": [1.0]})
+    prepared = written(tmp_path / "set", [table], schema)
+    assert prepared.table("log").schema == schema
+    assert [column.raw_names for column in schema] == [("id",), ("date", "hour"), ("tags",), ("paid",)]
+    assert "bins" not in schema[0].to_dict()
+
+
 @settings(deadline=None, max_examples=15)
 @given(n=st.integers(1, 60), group=st.integers(1, 9), batch=st.integers(1, 20), world=st.integers(1, 4))
 def test_all_processes_together_see_every_row_once(
@@ -214,6 +239,8 @@ def test_a_split_of_a_table_may_not_cut_its_groups(tmp_path: Path) -> None:
         written(tmp_path / "set", [table], schema, splits=[days])
     leaky = Split("leaky-days", "day", days.assignment, cuts=("user",))
     assert written(tmp_path / "set", [table], schema, splits=[leaky]).verify() == []
+    declared = written(tmp_path / "declared", [table], schema, splits=[days], groups=("day",))
+    assert declared.verify() == []  # what the set declares stands before the roles of the columns
     with pytest.raises(InputError, match="does not assign day '1'"):
         written(tmp_path / "b", [table], schema, splits=[Split("folds", "day", {"0": 0})])
 

@@ -1,0 +1,122 @@
+"""One column of a table as distinct texts, as items of lists or as floats, whatever type it came in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shared.errors import InputError
+
+__all__ = ["Texts", "column_of", "read_items", "read_numbers", "read_texts"]
+
+IntArray = npt.NDArray[np.int64]
+
+EXACT_INTEGERS = 2.0**53
+"""Floats below it hold every whole number."""
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A column as its distinct values, so that work on text is done once for each."""
+
+    values: pa.LargeStringArray
+    """(values,) distinct; null stands for missing."""
+    codes: IntArray
+    """(rows,) position in `values`."""
+
+    def mapped(self, rewrite: Callable[[pa.LargeStringArray], pa.LargeStringArray]) -> Texts:
+        """The column with every value rewritten."""
+        return _distinct(rewrite(self.values)).at(self.codes)
+
+    def at(self, rows: IntArray) -> Texts:
+        """The column at row positions."""
+        return Texts(self.values, self.codes[rows])
+
+
+def column_of(table: pa.Table, name: str) -> pa.Array:
+    """A column in one piece; all missing where the table has none of that name."""
+    if name not in table.column_names:
+        return pa.nulls(table.num_rows, pa.large_string())
+    column = table[name]
+    if pa.types.is_string(column.type):
+        column = pc.cast(column, pa.large_string())  # the chunks of a string column may not fit in one
+    return column.combine_chunks()
+
+
+def read_texts(table: pa.Table, name: str) -> Texts:
+    """A column of single values as text; whole numbers, also those that came as floats, are written without a point.
+
+    Raises:
+        InputError: the column holds lists or structures, or bytes that are no UTF-8.
+    """
+    return _texts(column_of(table, name), name)
+
+
+def _texts(column: pa.Array, name: str) -> Texts:
+    if pa.types.is_nested(column.type):
+        raise InputError(f"Column {name!r} holds {column.type} where each row should have one value.")
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_null(column.type):
+        column = pc.cast(column, pa.large_string())
+    encoded = column.dictionary_encode(null_encoding="encode")
+    values = encoded.dictionary
+    try:
+        texts = _float_texts(values) if pa.types.is_floating(values.type) else pc.cast(values, pa.large_string())
+    except pa.ArrowException as error:
+        raise InputError(f"Column {name!r} holds {column.type}, which cannot be read as text: {error}") from error
+    codes = np.asarray(encoded.indices).astype(np.int64)
+    return Texts(texts, codes) if texts is values else _distinct(texts).at(codes)
+
+
+def _distinct(values: pa.LargeStringArray) -> Texts:
+    encoded = values.dictionary_encode(null_encoding="encode")
+    return Texts(encoded.dictionary, np.asarray(encoded.indices).astype(np.int64))
+
+
+def _float_texts(values: pa.Array) -> pa.LargeStringArray:
+    """3.0 becomes "3", as pandas makes floats of whole numbers with gaps; NaN and infinity are missing."""
+    values = pc.if_else(pc.is_finite(values), pc.cast(values, pa.float64()), None)
+    whole = pc.and_(pc.equal(values, pc.floor(values)), pc.less(pc.abs(values), EXACT_INTEGERS))
+    as_integers = pc.cast(pc.if_else(whole, values, 0.0), pa.int64())
+    return pc.if_else(whole, pc.cast(as_integers, pa.large_string()), pc.cast(values, pa.large_string()))
+
+
+def read_numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    """A column as float64 (rows,), NaN where it is missing, infinite or a text that is no number.
+
+    Raises:
+        InputError: the column holds neither numbers nor text.
+    """
+    column = column_of(table, name)
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
+        numbers = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    else:
+        texts = _texts(column, name)
+        values = pc.utf8_trim_whitespace(texts.values)
+        plain = pc.if_else(pc.match_substring_regex(values, NUMBER), values, None)
+        numbers = pc.cast(plain, pa.float64()).to_numpy(zero_copy_only=False)[texts.codes]
+    return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def read_items(table: pa.Table, name: str, separator: str) -> tuple[IntArray, Texts]:
+    """The single values of a column of lists, or of text with `separator` between them.
+
+    Returns:
+        (items,) the row of each, ascending, and the values as text, without blanks around them.
+
+    Raises:
+        InputError: the column holds lists of lists or structures.
+    """
+    column = column_of(table, name)
+    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+        whole = _texts(column, name)
+        column = pc.split_pattern(whole.values, separator).take(pa.array(whole.codes))
+    rows = pc.list_parent_indices(column).to_numpy(zero_copy_only=False).astype(np.int64)
+    return rows, _texts(pc.list_flatten(column), name).mapped(pc.utf8_trim_whitespace)

@@ -1,0 +1,1 @@
+"""The networks of the field, each a few parts over one embedding of the ids."""

@@ -1,0 +1,1 @@
+"""What an advertiser asks of a table of click probabilities."""
