@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
@@ -73,8 +74,8 @@ class ShockAdvisor(Predictor):
     """
 
     app: ClassVar[str] = "apps.ecg_shock"
-    input_names: ClassVar[tuple[str, ...]] = ("ecg",)
-    dynamic_axes: ClassVar[DynamicAxes] = {"ecg": {0: "batch", 2: "samples"}}
+    input_names = ("ecg",)
+    dynamic_axes: DynamicAxes = MappingProxyType({"ecg": {0: "batch", 2: "samples"}})
 
     def __init__(self, card: Card, network: nn.Module, *, arrays: Arrays | None = None) -> None:
         super().__init__(card, network, arrays=arrays)
