@@ -71,6 +71,18 @@ def test_a_gain_over_many_patients_has_an_interval() -> None:
     assert float(at_or_below) < 10
 
 
+def test_the_gain_is_also_given_with_the_amplitude_rule_for_both() -> None:
+    """One of four negatives is asystole, and the classical model shocks it: half of 25 points, gone with the rule."""
+    network = joined(
+        windows("S_VF", "a", 4, 4), windows("N_NSR", "b", 3, 1), windows("N_ASYS", "c", 1, 0, amplitude_mv=0.1)
+    )
+    asystole = network["cls"] == "N_ASYS"
+    tree = {**again(network, model="tree"), "decision": np.where(asystole, 1, network["decision"]).astype(np.int8)}
+    _, gain = left_out_tables(joined(network, tree))
+    assert lines(gain)["all patients"][3] == "12.5"
+    assert lines(gain)["all patients, the rule for both"][1:4] == ("87.5", "87.5", "0.0")
+
+
 def test_without_errors_or_without_others_nothing_is_left_out() -> None:
     assert left_out_tables(windows("N_NSR", "a", 5, 0)) == []
     assert left_out_tables(windows("N_NSR", "a", 5, 2)) == []  # the hardest patient is the only one
