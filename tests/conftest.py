@@ -26,3 +26,9 @@ def real_ecg() -> Path:
 def real_clicks() -> Path:
     """The provided click logs beside the checkout; tests that ask for them are skipped where they are absent."""
     return _beside("ctr", "the real click logs")
+
+
+@pytest.fixture(scope="session")
+def real_ct() -> Path:
+    """The provided CT volumes and anatomies beside the checkout; tests that ask for them are skipped without them."""
+    return _beside("pulmonary_vessel", "the real CT volumes")

@@ -1,0 +1,1 @@
+"""How well marked voxels match the true vessels: additive counts first, scores as pure functions of them after."""

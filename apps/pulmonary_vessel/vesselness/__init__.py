@@ -1,0 +1,1 @@
+"""Line filters on the Hessian of the grey values, in float32 and on lung voxels only."""
