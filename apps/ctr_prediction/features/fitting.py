@@ -16,8 +16,8 @@ from apps.ctr_prediction.features.feature_config import FeatureConfig
 from apps.ctr_prediction.features.fields import kind_of
 from apps.ctr_prediction.features.fitted import CountedField, Fitted, hashed_ids
 from apps.ctr_prediction.features.normalise import normalise
-from apps.ctr_prediction.features.numbers import ScaleFit, in_bins
-from apps.ctr_prediction.features.selection import campaign_columns, crossed, feature_columns
+from apps.ctr_prediction.features.numbers import ScaleFit, in_bins, in_steps
+from apps.ctr_prediction.features.selection import campaign_columns, crossed, feature_columns, stepped
 from apps.ctr_prediction.features.target_rates import fold_of_unit
 from shared.errors import ConfigError, InputError, did_you_mean
 from shared.prepared import Column
@@ -34,7 +34,9 @@ PIECE = 1 << 16
 
 
 def single_values(table: pa.Table, column: Column) -> Texts:
-    """The value of each row of a column that becomes an id: its text, or the bin of its number."""
+    """The value of each row of a column that becomes an id: its text, or the bin or step of its number."""
+    if number := stepped(column):
+        return in_steps(read_numbers(table, number))
     if column.bins and column.kind in ("integer", "number"):
         return in_bins(read_numbers(table, column.name), column.bins)
     return normalise(column.name, read_texts(table, column.name))
@@ -53,7 +55,7 @@ def fit(schema: Sequence[Column], batches: Iterable[pa.Table], config: FeatureCo
         raise ConfigError("The schema has no column with the role label: give it to the one that holds 0 and 1.")
     folds = config.rate_folds if config.target_rates else 1
     unit = _rate_unit(schema, config)
-    read = [column.name for column in columns if not crossed(column)]
+    read = [column.name for column in columns if not crossed(column) and not stepped(column)]
     needed = list(dict.fromkeys([*read, label, *(unit if folds > 1 else ())]))
     learning = {column.name: _Learning(column, config, folds) for column in columns}
     fold_rows, fold_clicks = np.zeros(folds, np.int64), np.zeros(folds, np.int64)

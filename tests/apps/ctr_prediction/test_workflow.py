@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from scipy.special import expit
 
 from apps.ctr_prediction import ClickPredictor
@@ -89,6 +90,25 @@ def test_rows_of_a_new_campaign_are_answered_by_the_network_for_them(left_out: P
     assert predictor.predict(rows.slice(first, 1).to_pylist()[0]).probability == pytest.approx(
         predictor.predict_batch(rows)[first].probability, abs=1e-7
     )
+
+
+def test_a_log_that_names_no_campaign_gets_one_network(clicks: Path, tmp_path: Path) -> None:
+    columns = yaml.safe_load(synth.SCHEMA.read_text(encoding="utf-8"))["columns"]
+    ungrouped = [column for column in columns if column["role"] != "group"]
+    (tmp_path / "schema.yaml").write_text(yaml.safe_dump({"columns": ungrouped}), encoding="utf-8")
+    words = [
+        "prepare",
+        "--schema",
+        str(tmp_path / "schema.yaml"),
+        str(clicks / "log.csv"),
+        "--out",
+        str(tmp_path / "set"),
+    ]
+    assert data_prep(words) == 0
+    assert ask("train", *QUICK, *TWO, *RATES, "--data", tmp_path / "set", "--out", tmp_path / "run") == 0
+    predictor = ClickPredictor.from_pretrained(tmp_path / "run")
+    assert len(networks_in(predictor.network)) == len(predictor.encoders) == 1
+    assert predictor.predict({"advertiser": "adv1", "device": "ios_safari"}).status == "ok"
 
 
 def test_the_validation_rows_choose_and_calibrate(clicks: Path, tmp_path: Path) -> None:
