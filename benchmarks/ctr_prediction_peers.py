@@ -77,8 +77,13 @@ def made_codes(rng: np.random.Generator) -> tuple[Codes, npt.NDArray[np.int64]]:
 def prepare(folder: Path, codes: Codes, clicks: npt.NDArray[np.int64]) -> ImpressionLog:
     """The log as a prepared set: one column of text for each field."""
     fields = {f"f{number:02d}": pa.array(column).cast(pa.string()) for number, column in enumerate(codes.T)}
-    rows = pa.table({"click": clicks, "block": pa.array(["all"] * len(clicks)), **fields})
-    schema = [Column("click", "integer", "label"), Column("block", "category", "group")]
+    made = {"click": clicks, "row": np.arange(len(clicks)), "block": pa.array(["all"] * len(clicks))}
+    rows = pa.table({**made, **fields})
+    schema = [
+        Column("click", "integer", "label"),
+        Column("row", "integer", "key"),
+        Column("block", "category", "group"),
+    ]
     schema += [Column(name, "category", "context") for name in fields]
     with PreparedWriter(
         folder, name="made", title="Made-up clicks", source="drawn from a seed", licence="CC0-1.0", groups=("block",),

@@ -26,7 +26,7 @@ class Texts:
     """A column as its distinct values, so that work on text is done once for each."""
 
     values: pa.LargeStringArray
-    """(values,) distinct; null stands for missing."""
+    """(values,) each once, unless a column came as codes into values that repeat; null stands for missing."""
     codes: IntArray
     """(rows,) position in `values`."""
 
@@ -61,18 +61,27 @@ def read_texts(table: pa.Table, name: str) -> Texts:
 def _texts(column: pa.Array, name: str) -> Texts:
     if pa.types.is_nested(column.type):
         raise InputError(f"Column {name!r} holds {column.type} where each row should have one value.")
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
     if pa.types.is_null(column.type):
         column = pc.cast(column, pa.large_string())
-    encoded = column.dictionary_encode(null_encoding="encode")
-    values = encoded.dictionary
+    encoded = _coded(column)
+    values, codes = encoded.dictionary, np.asarray(encoded.indices).astype(np.int64)
     try:
-        texts = _float_texts(values) if pa.types.is_floating(values.type) else pc.cast(values, pa.large_string())
+        if pa.types.is_floating(values.type):
+            return _distinct(_float_texts(values)).at(codes)
+        return Texts(pc.cast(values, pa.large_string()), codes)
     except pa.ArrowException as error:
         raise InputError(f"Column {name!r} holds {column.type}, which cannot be read as text: {error}") from error
-    codes = np.asarray(encoded.indices).astype(np.int64)
-    return Texts(texts, codes) if texts is values else _distinct(texts).at(codes)
+
+
+def _coded(column: pa.Array) -> pa.DictionaryArray:
+    """The column as codes into its values, a missing one among them where there are any."""
+    if not pa.types.is_dictionary(column.type):
+        return column.dictionary_encode(null_encoding="encode")
+    if not column.indices.null_count:
+        return column
+    values = pa.concat_arrays([column.dictionary, pa.nulls(1, column.dictionary.type)])
+    codes = pc.fill_null(column.indices.cast(pa.int64()), len(values) - 1)
+    return pa.DictionaryArray.from_arrays(codes, values)
 
 
 def _distinct(values: pa.LargeStringArray) -> Texts:

@@ -17,7 +17,7 @@ from apps.ctr_prediction.features.fields import kind_of
 from apps.ctr_prediction.features.fitted import CountedField, Fitted, hashed_ids
 from apps.ctr_prediction.features.normalise import normalise
 from apps.ctr_prediction.features.numbers import ScaleFit, in_bins, in_steps
-from apps.ctr_prediction.features.selection import campaign_columns, crossed, feature_columns, stepped
+from apps.ctr_prediction.features.selection import campaign_columns, feature_columns, made, stepped
 from apps.ctr_prediction.features.target_rates import fold_of_unit
 from shared.errors import ConfigError, InputError, did_you_mean
 from shared.prepared import Column
@@ -55,7 +55,7 @@ def fit(schema: Sequence[Column], batches: Iterable[pa.Table], config: FeatureCo
         raise ConfigError("The schema has no column with the role label: give it to the one that holds 0 and 1.")
     folds = config.rate_folds if config.target_rates else 1
     unit = _rate_unit(schema, config)
-    read = [column.name for column in columns if not crossed(column) and not stepped(column)]
+    read = [column.name for column in columns if not made(column)]
     needed = list(dict.fromkeys([*read, label, *(unit if folds > 1 else ())]))
     learning = {column.name: _Learning(column, config, folds) for column in columns}
     fold_rows, fold_clicks = np.zeros(folds, np.int64), np.zeros(folds, np.int64)

@@ -25,6 +25,7 @@ from apps.ctr_prediction.features.fields import Combine, Field, kind_of
 from apps.ctr_prediction.features.fitted import Fitted
 from apps.ctr_prediction.features.fitting import single_values
 from apps.ctr_prediction.features.normalise import field_name
+from apps.ctr_prediction.features.selection import made
 from apps.ctr_prediction.features.target_rates import fold_of_unit, rate_inputs
 from shared.errors import InputError
 from shared.prepared import Column
@@ -89,6 +90,11 @@ class RowEncoder:
         return self._fitted.columns
 
     @property
+    def training_columns(self) -> tuple[str, ...]:
+        """Names of the columns of a table that `encode` and `rate_fold` read; those of crosses and steps are made."""
+        return (*(column.name for column in self.columns if not made(column)), *self._fitted.unit)
+
+    @property
     def n_dense(self) -> int:
         """Dense inputs of a row."""
         return len(self.dense_names)
@@ -115,7 +121,7 @@ class RowEncoder:
             InputError: the table has none of the features, or a column's type cannot be read.
         """
         self._require_features(table)
-        ids = np.empty((table.num_rows, len(self.id_columns)), dtype=np.int64)
+        ids = np.empty((len(self.id_columns), table.num_rows), dtype=np.int64)
         bags: list[IntArray] = []
         dense: list[FloatArray] = [np.empty((table.num_rows, 0), dtype=np.float32)]
         next_column = 0
@@ -128,11 +134,11 @@ class RowEncoder:
             else:
                 texts = single_values(table, field.column)
                 slots, rows = self._fitted.counted[field.column.name].coder.locate(texts.values)
-                ids[:, next_column : next_column + field.columns] = (field.first + rows)[texts.codes]
+                np.take((field.first + rows).T, texts.codes, axis=1, out=ids[next_column : next_column + field.columns])
                 next_column += field.columns
                 if field.name in self._rates:
                     dense.append(self._rates_of(field, slots, texts, rates_without))
-        return Encoded(ids, tuple(bags), np.concatenate(dense, axis=1))
+        return Encoded(np.ascontiguousarray(ids.T), tuple(bags), np.concatenate(dense, axis=1))
 
     def _bag(self, table: pa.Table, field: Field) -> IntArray:
         rows, texts = values_in_rows(table, field.column)

@@ -11,7 +11,7 @@ from apps.ctr_prediction.features.leaks import refuse_leaks
 from shared.errors import ConfigError, did_you_mean
 from shared.prepared import Column
 
-__all__ = ["CROSSED", "STEPS", "campaign_columns", "crossed", "feature_columns", "stepped"]
+__all__ = ["CROSSED", "STEPS", "campaign_columns", "crossed", "feature_columns", "made", "stepped"]
 
 FEATURE_ROLES = ("context", "group", "item", "user")
 FORCEABLE_ROLES = ("leak", "key")
@@ -87,6 +87,11 @@ def stepped(column: Column) -> str | None:
     if column.kind == "category" and len(column.source) == 1 and column.name == column.source[0] + STEPS:
         return column.source[0]
     return None
+
+
+def made(column: Column) -> bool:
+    """Whether a feature is made of other columns, and no table holds it."""
+    return crossed(column) is not None or stepped(column) is not None
 
 
 def _may_be(column: Column) -> bool:

@@ -19,12 +19,15 @@ IntArray = npt.NDArray[np.int64]
 SEEDS = 4
 """Seeds to try; of a million different values two have the same hash with a chance of 1 in 40 million."""
 
+MANY = 4
+"""Values of the vocabulary for each one looked up, up to which a table of all of them is built."""
+
 
 class Vocabulary:
     """Values and their slots; value number i has slot i + 1, which is also its row.
 
-    Values are found by binary search among hashes, then compared: exact, and no table has to be built anew for each
-    batch, as `pyarrow.compute.index_in` does.
+    Few values are found by binary search among hashes, then compared: exact, and no table has to be built anew for
+    each batch, as `pyarrow.compute.index_in` does; for many that table is the faster way.
 
     Args:
         values: distinct texts; null stands for missing, where that is a value of its own.
@@ -63,6 +66,9 @@ class Vocabulary:
     def _slots(self, values: pa.LargeStringArray) -> IntArray:
         if not len(self.values):
             return np.zeros(len(values), dtype=np.int64)
+        if len(self.values) <= MANY * len(values):
+            places = pc.fill_null(pc.index_in(values, value_set=self.values), -1)
+            return places.to_numpy(zero_copy_only=False).astype(np.int64) + 1
         nearest = np.searchsorted(self._hashes, stable_hash(values, self._seed))
         found = self._order[np.minimum(nearest, len(self._order) - 1)]
         known = self.values.take(pa.array(found))
