@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from apps.ctr_prediction import ClickPredictor
 from apps.ctr_prediction.app import APP
-from apps.ctr_prediction.experts import Expert, networks_in
+from apps.ctr_prediction.experts import networks_in, parts_by
 from data_prep.__main__ import main as data_prep
 from data_prep.synth import ctr_prediction as synth
 from shared.atomic import read_json
@@ -75,17 +75,16 @@ def test_a_run_is_scored_beside_the_classical_models(clicks: Path, left_out: Pat
 def test_rows_of_a_new_campaign_are_answered_by_the_network_for_them(left_out: Path) -> None:
     predictor = ClickPredictor.from_pretrained(left_out)
     rows = pa.concat_tables(PreparedSet(left_out.parent / "set").table("impressions").arrow_batches(ROWS))
-    known, new = (
-        Expert(encoder, network)
+    by_known, by_new = (
+        expit(np.sum(list(parts_by(network, encoder.encode(rows)).values()), axis=0))
         for encoder, network in zip(predictor.encoders, networks_in(predictor.network), strict=True)
     )
-    by_known, by_new = (expit(np.sum(list(expert.parts(rows).values()), axis=0)) for expert in (known, new))
     held_out = np.array(rows["advertiser"].to_pylist()) == "adv1"
     assert 0 < held_out.sum() < ROWS
     found = predictor.predict_batch(rows).sampled_probability
     np.testing.assert_allclose(found, np.where(held_out, by_new, by_known), atol=1e-7)
     assert np.abs(by_new - by_known)[held_out].min() > 0
-    assert not any("tags" in column.name for column in new.encoder.columns)
+    assert not any("tags" in column.name for column in predictor.encoders[-1].columns)
     first = int(np.flatnonzero(held_out)[0])
     assert predictor.predict(rows.slice(first, 1).to_pylist()[0]).probability == pytest.approx(
         predictor.predict_batch(rows)[first].probability, abs=1e-7
