@@ -77,8 +77,13 @@ def made_codes(rng: np.random.Generator) -> tuple[Codes, npt.NDArray[np.int64]]:
 def prepare(folder: Path, codes: Codes, clicks: npt.NDArray[np.int64]) -> ImpressionLog:
     """The log as a prepared set: one column of text for each field."""
     fields = {f"f{number:02d}": pa.array(column).cast(pa.string()) for number, column in enumerate(codes.T)}
-    rows = pa.table({"click": clicks, "block": pa.array(["all"] * len(clicks)), **fields})
-    schema = [Column("click", "integer", "label"), Column("block", "category", "group")]
+    made = {"click": clicks, "row": np.arange(len(clicks)), "block": pa.array(["all"] * len(clicks))}
+    rows = pa.table({**made, **fields})
+    schema = [
+        Column("click", "integer", "label"),
+        Column("row", "integer", "key"),
+        Column("block", "category", "group"),
+    ]
     schema += [Column(name, "category", "context") for name in fields]
     with PreparedWriter(
         folder, name="made", title="Made-up clicks", source="drawn from a seed", licence="CC0-1.0", groups=("block",),
@@ -147,17 +152,23 @@ class _NeverStarted(threading.Thread):
         """Do nothing."""
 
 
-def deepctr_torch(codes: Codes, clicks: npt.NDArray[np.int64]) -> Timed:
-    """DeepCTR-Torch's DCN of the same capacity, trained and asked by its own verbs; empty where it is not installed.
+def deepctr_modules() -> tuple[Any, Any] | None:
+    """DeepCTR-Torch's `inputs` and `models`; None where it is not installed.
 
     At import it starts a thread that asks the network for a newer version; here that thread never starts.
     """
     try:
         with mock.patch.object(threading, "Thread", _NeverStarted):
-            inputs = importlib.import_module("deepctr_torch.inputs")
-            models = importlib.import_module("deepctr_torch.models")
+            return importlib.import_module("deepctr_torch.inputs"), importlib.import_module("deepctr_torch.models")
     except ImportError:
+        return None
+
+
+def deepctr_torch(codes: Codes, clicks: npt.NDArray[np.int64]) -> Timed:
+    """DeepCTR-Torch's DCN of the same capacity, trained and asked by its own verbs; empty where it is not installed."""
+    if (modules := deepctr_modules()) is None:
         return {}
+    inputs, models = modules
     names = [f"f{number:02d}" for number in range(FIELDS)]
     columns = [inputs.SparseFeat(name, IDS // FIELDS, embedding_dim=10) for name in names]
     model: Any = models.DCN(columns, columns, cross_num=3, dnn_hidden_units=(128, 128), device="cpu")

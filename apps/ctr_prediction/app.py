@@ -44,4 +44,5 @@ APP = App(
     "longest) int64 -> logit of a click (batch,)",
     causal_state=None,
     presets=("best", "best_notags", "paper", "smoke"),
+    demo="apps.ctr_prediction.demo:demo",
 )

@@ -40,7 +40,7 @@ class NewCampaignConfig:
     """A second network, for impressions of campaigns that the training never saw."""
 
     apply: bool = False
-    """Train it beside the first one; needs a column of the role group. Without it nothing below counts."""
+    """Train it beside the first one; a log without a column of the role group has no campaigns, and gets none."""
     features: FeatureConfig = field(default_factory=_without_the_campaign)
     """What it learns from."""
     network: NetworkConfig = field(default_factory=NetworkConfig)

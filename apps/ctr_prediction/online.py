@@ -42,7 +42,7 @@ class OnlineTraining:
         assert isinstance(network, ClickNetwork)
         self._network = network
         self._batch_rows = int(card.recipe["reading"]["batch_rows"])
-        config = OptimiserConfig(**card.recipe["optimiser"])
+        config = OptimiserConfig(**{**card.recipe["optimiser"], "spare_start": True})  # its start is long past
         if not config.name.startswith("ftrl"):
             raise ConfigError(
                 f"update is FTRL's: the model was trained by {config.name}. Train one by ftrl or ftrl+adam."

@@ -17,14 +17,14 @@ from torch import Tensor, nn
 
 from apps.ctr_prediction.campaign_networks import CampaignNetworks
 from apps.ctr_prediction.experts import (
-    Expert,
     Parts,
     network_of,
     networks_in,
-    nothing_known,
     parts_of_rows,
     stored_layout,
 )
+from apps.ctr_prediction.features.read_rows import ReadRows
+from apps.ctr_prediction.features.reading import TableReader
 from apps.ctr_prediction.features.row_encoder import RowEncoder
 from apps.ctr_prediction.networks.input_layout import InputLayout
 from apps.ctr_prediction.online import OnlineTraining
@@ -196,27 +196,33 @@ class ClickPredictor(Predictor):
 
     def parts(self, table: pa.Table) -> Parts:
         """What each part of the network for its campaign adds to the logit of each row of a prepared table."""
-        networks = networks_in(self.network)
-        return parts_of_rows([Expert(*pair) for pair in zip(self.encoders, networks, strict=True)], table)
+        return self._parts(self._read(table))
 
     def unseen(self, table: pa.Table) -> npt.NDArray[np.bool_]:
         """(rows, features) whether the training rows never had the value."""
         return self.encoders[0].unseen(table)
 
+    def _read(self, table: pa.Table) -> list[ReadRows]:
+        """The rows as each encoder reads them; they share the reader, so that each column is read once."""
+        reader = TableReader(table)
+        return [encoder.read(reader) for encoder in self.encoders]
+
+    def _parts(self, read: Sequence[ReadRows]) -> Parts:
+        return parts_of_rows(networks_in(self.network), read)
+
     def _answer(self, table: pa.Table, keys: Sequence[str]) -> ClickResults:
         for key in keys:
             if key not in table.column_names:
                 raise InputError(f"The rows have no column {key!r}.{did_you_mean(key, table.column_names)}")
-        made = with_made_columns(table, self.columns)
-        unseen = self.unseen(made)
-        sampled = self.calibrator(np.sum(list(self.parts(made).values()), axis=0))
+        read = self._read(with_made_columns(table, self.columns))
+        sampled = self.calibrator(np.sum(list(self._parts(read).values()), axis=0))
         return ClickResults(
             model=self.card.label,
             probability=undo_sampling(sampled, float(self.card.output["non-clicks for each one kept"])),
             sampled_probability=sampled,
-            unseen=unseen,
+            unseen=read[0].unseen(),
             features=self.features,
-            nothing_known=nothing_known(self.encoders[0], made, unseen),
+            nothing_known=read[0].nothing_known(),
             keys={key: table[key] for key in keys},
         )
 

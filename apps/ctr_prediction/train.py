@@ -21,6 +21,7 @@ from apps.ctr_prediction.data import ClickBatch, ImpressionLog, TrainingStream
 from apps.ctr_prediction.evaluate import BLOCK, LIMITS, METRICS, PUBLISHED, impressions
 from apps.ctr_prediction.experts import Parts, described_network, networks_in, part_names
 from apps.ctr_prediction.features.row_encoder import RowEncoder
+from apps.ctr_prediction.features.selection import campaign_columns
 from apps.ctr_prediction.online import ftrl_state
 from apps.ctr_prediction.optimisers.mixed import optimizers_for
 from apps.ctr_prediction.optimisers.rowwise import share_nonzero
@@ -105,9 +106,13 @@ class ClickExperiment(Experiment[TrainConfig]):
     @cached_property
     def encoders(self) -> tuple[RowEncoder, ...]:
         """Fitted on the training rows: of the network, and of that for new campaigns where there is one."""
-        config = self.config
-        features = [config.features, *([config.new_campaign.features] if config.new_campaign.apply else [])]
+        features = [self.config.features, *([self.config.new_campaign.features] if self._for_new_campaigns else [])]
         return tuple(RowEncoder.fit(self.log.schema, self.tables_of("train"), wanted) for wanted in features)
+
+    @property
+    def _for_new_campaigns(self) -> bool:
+        """Whether a second network is trained: a log whose columns name no campaign has no new ones."""
+        return self.config.new_campaign.apply and bool(campaign_columns(self.log.schema))
 
     @cached_property
     def _seen(self) -> tuple[tuple[str, ...], float]:
@@ -221,7 +226,7 @@ class ClickExperiment(Experiment[TrainConfig]):
         """What the report tells beside the predictions: parts, unseen features, density, rate of the training rows."""
         numbers = {"nonzero": nonzero, "base_rate": encoder.click_rate}
         columns = {name: np.full(rows.num_rows, value) for name, value in numbers.items()}
-        configs = (self.config.network, *([self.config.new_campaign.network] if self.config.new_campaign.apply else []))
+        configs = (self.config.network, *([self.config.new_campaign.network] if self._for_new_campaigns else []))
         for name in dict.fromkeys(name for config in configs for name in part_names(config)):
             columns[f"part_{name}"] = parts.get(name, np.full(rows.num_rows, absent))
         return {**columns, "unseen": _joined(encoder.unseen(rows), [field.name for field in encoder.fields])}

@@ -22,10 +22,10 @@ import re, sys, time
 from pathlib import Path
 {imports}
 log, folder = Path(sys.argv[1]), Path(sys.argv[2])
-start = time.perf_counter()
+start = time.process_time()
 {work}
 peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
-print(time.perf_counter() - start, peak)
+print(time.process_time() - start, peak)
 """
 PREPARE = _MEASURED.format(
     imports="from data_prep.click_set import prepare\nfrom data_prep.ctr_prediction import CtrConfig",
@@ -38,7 +38,7 @@ READ = _MEASURED.format(
 
 
 def measured(program: str, log: Path, folder: Path) -> tuple[float, float]:
-    """Seconds and peak resident MB of a program in a process of its own.
+    """Processor seconds, which other processes do not lengthen, and peak resident MB of a program in its own process.
 
     The peak that `resource` knows is at least the parent's, which a child starts as a copy of.
     """

@@ -39,7 +39,10 @@ class TreeInputs:
     @classmethod
     def fit(cls, schema: Sequence[Column], rows: Rows, features: FeatureConfig) -> Self:
         """Count the values of the training rows in one pass."""
-        config = replace(features, target_rates=True, rate_unit="block", encoding="vocabulary", campaign_crosses=False)
+        config = replace(
+            features, target_rates=True, rate_unit="block", encoding="vocabulary", campaign_crosses=False,
+            number_steps=False,
+        )  # fmt: skip
         return cls(RowEncoder.fit(schema, rows(), config), label_of(schema))
 
     def table(self, rows: pa.Table, *, learnt: bool = False) -> Matrix:

@@ -7,28 +7,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from apps.ctr_prediction.features.columns import Texts, read_items, read_texts
-from apps.ctr_prediction.features.normalise import normalise
-from apps.ctr_prediction.features.selection import crossed
-from shared.prepared import Column
+from apps.ctr_prediction.features.columns import Texts
 
-__all__ = ["each_once", "padded", "values_in_rows", "widened"]
+__all__ = ["each_once", "padded", "paired", "widened"]
 
 IntArray = npt.NDArray[np.int64]
 
 
-def values_in_rows(table: pa.Table, column: Column) -> tuple[IntArray, Texts]:
-    """The values of all rows, without missing ones: (values,) the row of each, and the values."""
-    pair = crossed(column)
-    campaign, name = pair or (None, column.name)
-    rows, texts = read_items(table, name, column.separator or ",")
-    texts = normalise(name, texts)
-    there = ~pc.is_null(texts.values).to_numpy(zero_copy_only=False)[texts.codes]
-    rows, texts = rows[there], texts.at(np.flatnonzero(there))
-    return rows, texts if campaign is None else _paired(read_texts(table, campaign).at(rows), texts)
-
-
-def _paired(campaigns: Texts, texts: Texts) -> Texts:
+def paired(campaigns: Texts, texts: Texts) -> Texts:
     """(values,) each value together with the campaign of its row; work on text is done once for each pair."""
     pairs, codes = np.unique(campaigns.codes * len(texts.values) + texts.codes, return_inverse=True)
     of_campaign, of_value = (pa.array(place) for place in np.divmod(pairs, max(len(texts.values), 1)))

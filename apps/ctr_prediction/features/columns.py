@@ -18,21 +18,29 @@ IntArray = npt.NDArray[np.int64]
 
 EXACT_INTEGERS = 2.0**53
 """Floats below it hold every whole number."""
+FEW = 16
+"""Texts up to which it takes longer to look for those that are alike than to treat each."""
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
 
 
 @dataclass(frozen=True)
 class Texts:
-    """A column as its distinct values, so that work on text is done once for each."""
+    """A column as its distinct values, so that work on text is done once for each; few stand as they are."""
 
     values: pa.LargeStringArray
-    """(values,) distinct; null stands for missing."""
+    """(values,) each once, unless they are few, or a column came as codes into values that repeat; null stands for
+    missing."""
     codes: IntArray
     """(rows,) position in `values`."""
 
     def mapped(self, rewrite: Callable[[pa.LargeStringArray], pa.LargeStringArray]) -> Texts:
-        """The column with every value rewritten."""
-        return _distinct(rewrite(self.values)).at(self.codes)
+        """The column with every value rewritten; itself where `rewrite` gives back what it was given."""
+        values = rewrite(self.values)
+        return self if values is self.values else _as_texts(values).at(self.codes)
+
+    def distinct(self) -> Texts:
+        """The column with each value once."""
+        return _distinct(self.values).at(self.codes)
 
     def at(self, rows: IntArray) -> Texts:
         """The column at row positions."""
@@ -61,18 +69,33 @@ def read_texts(table: pa.Table, name: str) -> Texts:
 def _texts(column: pa.Array, name: str) -> Texts:
     if pa.types.is_nested(column.type):
         raise InputError(f"Column {name!r} holds {column.type} where each row should have one value.")
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
     if pa.types.is_null(column.type):
         column = pc.cast(column, pa.large_string())
-    encoded = column.dictionary_encode(null_encoding="encode")
-    values = encoded.dictionary
+    if pa.types.is_large_string(column.type):
+        return _as_texts(column)
+    encoded = _coded(column)
+    values, codes = encoded.dictionary, np.asarray(encoded.indices).astype(np.int64)
     try:
-        texts = _float_texts(values) if pa.types.is_floating(values.type) else pc.cast(values, pa.large_string())
+        if pa.types.is_floating(values.type):
+            return _distinct(_float_texts(values)).at(codes)
+        return Texts(pc.cast(values, pa.large_string()), codes)
     except pa.ArrowException as error:
         raise InputError(f"Column {name!r} holds {column.type}, which cannot be read as text: {error}") from error
-    codes = np.asarray(encoded.indices).astype(np.int64)
-    return Texts(texts, codes) if texts is values else _distinct(texts).at(codes)
+
+
+def _coded(column: pa.Array) -> pa.DictionaryArray:
+    """The column as codes into its values, a missing one among them where there are any."""
+    if not pa.types.is_dictionary(column.type):
+        return column.dictionary_encode(null_encoding="encode")
+    if not column.indices.null_count:
+        return column
+    values = pa.concat_arrays([column.dictionary, pa.nulls(1, column.dictionary.type)])
+    codes = pc.fill_null(column.indices.cast(pa.int64()), len(values) - 1)
+    return pa.DictionaryArray.from_arrays(codes, values)
+
+
+def _as_texts(values: pa.LargeStringArray) -> Texts:
+    return Texts(values, np.arange(len(values))) if len(values) <= FEW else _distinct(values)
 
 
 def _distinct(values: pa.LargeStringArray) -> Texts:

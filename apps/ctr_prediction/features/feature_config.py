@@ -45,6 +45,10 @@ class FeatureConfig:
     campaign_crosses: bool = False
     """Add what each of those values means to each campaign: all pairs of campaign and value as one more such column."""
 
+    number_steps: bool = False
+    """Read each number a second time as a category, the step of a geometric scale that it stands on: so that a click
+    rate may rise and fall with it."""
+
     def __post_init__(self) -> None:
         for name, least in (("min_count", 1), ("bag_min_count", 1), ("buckets", 2), ("rate_folds", 2)):
             if getattr(self, name) < least:

@@ -61,10 +61,9 @@ class CountedField:
         count[0] = clicks[0] = 0
         return cls(coder, count, clicks)
 
-    @property
-    def seen(self) -> npt.NDArray[np.bool_]:
-        """(slots,) whether a training value has the slot."""
-        return np.asarray(self.count.any(axis=1))
+    def seen(self, slots: IntArray) -> npt.NDArray[np.bool_]:
+        """(n,) whether a training value has the slot, for each of n slots."""
+        return np.asarray(self.count[slots].any(axis=1))
 
 
 @dataclass(frozen=True)

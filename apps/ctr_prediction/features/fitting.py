@@ -9,21 +9,21 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from apps.ctr_prediction.features.bags import each_once, values_in_rows
-from apps.ctr_prediction.features.columns import Texts, column_of, read_numbers, read_texts
+from apps.ctr_prediction.features.bags import each_once
+from apps.ctr_prediction.features.columns import column_of
 from apps.ctr_prediction.features.counting import ValueCounts
 from apps.ctr_prediction.features.feature_config import FeatureConfig
 from apps.ctr_prediction.features.fields import kind_of
 from apps.ctr_prediction.features.fitted import CountedField, Fitted, hashed_ids
-from apps.ctr_prediction.features.normalise import normalise
-from apps.ctr_prediction.features.numbers import ScaleFit, in_bins
-from apps.ctr_prediction.features.selection import campaign_columns, crossed, feature_columns
+from apps.ctr_prediction.features.numbers import ScaleFit
+from apps.ctr_prediction.features.reading import TableReader
+from apps.ctr_prediction.features.selection import campaign_columns, feature_columns, made
 from apps.ctr_prediction.features.target_rates import fold_of_unit
 from shared.errors import ConfigError, InputError, did_you_mean
 from shared.prepared import Column
 from shared.prepared.table import RowBuffer
 
-__all__ = ["fit", "single_values"]
+__all__ = ["fit"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -31,13 +31,6 @@ BLOCK = "block"
 """Column that names what no split cuts: a day of a campaign."""
 PIECE = 1 << 16
 """Rows taken in at a time, however the stream was cut: so the result does not depend on the cut."""
-
-
-def single_values(table: pa.Table, column: Column) -> Texts:
-    """The value of each row of a column that becomes an id: its text, or the bin of its number."""
-    if column.bins and column.kind in ("integer", "number"):
-        return in_bins(read_numbers(table, column.name), column.bins)
-    return normalise(column.name, read_texts(table, column.name))
 
 
 def fit(schema: Sequence[Column], batches: Iterable[pa.Table], config: FeatureConfig) -> Fitted:
@@ -53,18 +46,19 @@ def fit(schema: Sequence[Column], batches: Iterable[pa.Table], config: FeatureCo
         raise ConfigError("The schema has no column with the role label: give it to the one that holds 0 and 1.")
     folds = config.rate_folds if config.target_rates else 1
     unit = _rate_unit(schema, config)
-    read = [column.name for column in columns if not crossed(column)]
+    read = [column.name for column in columns if not made(column)]
     needed = list(dict.fromkeys([*read, label, *(unit if folds > 1 else ())]))
     learning = {column.name: _Learning(column, config, folds) for column in columns}
     fold_rows, fold_clicks = np.zeros(folds, np.int64), np.zeros(folds, np.int64)
     for piece in _pieces(batches, needed):
         clicks = _clicks(piece, label)
-        units = [read_texts(piece, name) for name in unit]
+        reader = TableReader(piece)
+        units = [reader.texts(name) for name in unit]
         fold = fold_of_unit(units, folds) if folds > 1 else np.zeros(len(clicks), np.int64)
         fold_rows += np.bincount(fold, minlength=folds)
         fold_clicks += np.bincount(fold[clicks == 1], minlength=folds)
         for field in learning.values():
-            field.add(piece, fold, clicks)
+            field.add(reader, fold, clicks)
     if not fold_rows.any():
         raise InputError("There are no training rows to fit the features on.")
     counted = {name: field.counted() for name, field in learning.items() if not field.is_number}
@@ -93,17 +87,18 @@ class _Learning:
         self._counts, self.scale = ValueCounts(folds), ScaleFit()
         self.is_number = kind_of(column) == "number"
 
-    def add(self, table: pa.Table, fold: IntArray, clicks: IntArray) -> None:
+    def add(self, reader: TableReader, fold: IntArray, clicks: IntArray) -> None:
         """Take rows with the fold and the click of each."""
         if self.is_number:
-            self.scale.add(read_numbers(table, self._column.name))
+            self.scale.add(reader.numbers(self._column.name))
             return
         if kind_of(self._column) == "bag":
-            rows, texts = values_in_rows(table, self._column)
+            rows, texts = reader.values_in_rows(self._column)
+            texts = texts.distinct()
             rows, codes = each_once(rows, texts.codes, len(texts.values))
             fold, clicks = fold[rows], clicks[rows]
         else:
-            texts = single_values(table, self._column)
+            texts = reader.single_values(self._column)
             codes = texts.codes
         values = pa.array(self._hashed.locate(texts.values)[0]) if self._hashed else texts.values
         self._counts.add(values, codes, fold, clicks)

@@ -13,6 +13,7 @@ __all__ = ["field_name", "normalise", "os_browser", "two_octets", "without_missi
 
 MISSING_WORDS = ("", "null", "Na")
 """What public logs write for a missing value, besides leaving it out."""
+_IS_MISSING_WORD = pc.SetLookupOptions(value_set=pa.array(MISSING_WORDS, pa.large_string()))
 SYSTEMS = ("windows", "ios", "mac", "android", "linux")
 BROWSERS = ("chrome", "sogou", "maxthon", "safari", "firefox", "theworld", "opera", "ie")
 """The first of these found in the raw agent, in this order, names it: so the tables of iPinYou were made (repository
@@ -23,17 +24,21 @@ IPV4 = r"^([0-9]{1,3}\.[0-9]{1,3})\.\S*$"
 
 
 def without_missing_words(values: pa.LargeStringArray) -> pa.LargeStringArray:
-    """The values with null in place of each word for missing."""
-    return pc.if_else(pc.is_in(values, pa.array(MISSING_WORDS, values.type)), None, values)
+    """The values with null in place of each word for missing; themselves where there is none."""
+    missing = pc.is_in(values, options=_IS_MISSING_WORD)
+    return pc.if_else(missing, None, values) if missing.true_count else values
 
 
 def os_browser(values: pa.LargeStringArray) -> pa.LargeStringArray:
     """Raw user agents as "windows_ie", "android_safari", ...; what is no raw agent stays as it is."""
+    raw = pc.match_substring_regex(values, RAW_AGENT)
+    if not raw.true_count:
+        return values
     lower = pc.utf8_lower(values)
     named = pc.binary_join_element_wise(
         _first_found(lower, SYSTEMS), _first_found(lower, BROWSERS), pa.scalar("_", values.type)
     )
-    return pc.if_else(pc.match_substring_regex(values, RAW_AGENT), named, values)
+    return pc.if_else(raw, named, values)
 
 
 def _first_found(lower: pa.LargeStringArray, words: Sequence[str]) -> pa.Array:
@@ -66,7 +71,6 @@ def field_name(column: str) -> str:
 
 def normalise(column: str, texts: Texts) -> Texts:
     """A column's texts in the one writing that its vocabulary knows; null where a word says missing."""
-    if pc.any(pc.is_in(texts.values, pa.array(MISSING_WORDS, texts.values.type))).as_py():
-        texts = texts.mapped(without_missing_words)
+    texts = texts.mapped(without_missing_words)
     rewrite = _REWRITES.get(_plain(column))
     return texts.mapped(rewrite[1]) if rewrite else texts

@@ -10,9 +10,14 @@ import pyarrow as pa
 
 from apps.ctr_prediction.features.columns import Texts
 
-__all__ = ["NumberScale", "ScaleFit", "in_bins"]
+__all__ = ["NumberScale", "ScaleFit", "in_bins", "in_steps"]
 
 FloatArray = npt.NDArray[np.float64]
+
+_RATIO = 10 ** (1 / 12)
+"""Of one step to the next: whole numbers up to 5 have steps of their own, and a decade has twelve."""
+_FIRST, _LAST = -48, 144
+"""Powers of the ratio that the scale begins and ends with: 0.0001 and 10^12."""
 
 
 def _log(numbers: FloatArray) -> FloatArray:
@@ -75,3 +80,17 @@ def in_bins(numbers: FloatArray, edges: tuple[float, ...]) -> Texts:
     names = pa.array([*map(str, range(len(edges) + 1)), None], pa.large_string())
     bins = np.searchsorted(np.asarray(edges), numbers, side="right")
     return Texts(names, np.where(np.isnan(numbers), len(edges) + 1, bins).astype(np.int64))
+
+
+def in_steps(numbers: FloatArray) -> Texts:
+    """Each number as the text of its step, sign(x) times the power of 10^(1/12) nearest |x|; missing where it is NaN.
+
+    The scale is fixed, so that a stream can be read once; 0 and all below 0.0001 are one step.
+    """
+    size = np.abs(np.nan_to_num(numbers))
+    with np.errstate(divide="ignore"):
+        power = np.clip(np.rint(np.log(size) / np.log(_RATIO)), _FIRST - 1, _LAST)
+    step = np.where(numbers < 0, -1, 1) * (power - _FIRST + 1)
+    names, codes = np.unique(np.where(np.isnan(numbers), np.nan, step), return_inverse=True)
+    texts = pa.array([None if np.isnan(name) else str(int(name)) for name in names], pa.large_string())
+    return Texts(texts, codes.ravel().astype(np.int64))

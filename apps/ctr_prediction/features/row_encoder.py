@@ -17,14 +17,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from apps.ctr_prediction.features import fitting, storage
-from apps.ctr_prediction.features.bags import each_once, padded, values_in_rows
-from apps.ctr_prediction.features.columns import Texts, read_numbers, read_texts
+from apps.ctr_prediction.features.columns import read_texts
 from apps.ctr_prediction.features.encoded import Encoded
 from apps.ctr_prediction.features.feature_config import FeatureConfig
 from apps.ctr_prediction.features.fields import Combine, Field, kind_of
 from apps.ctr_prediction.features.fitted import Fitted
-from apps.ctr_prediction.features.fitting import single_values
 from apps.ctr_prediction.features.normalise import field_name
+from apps.ctr_prediction.features.read_rows import ReadRows
+from apps.ctr_prediction.features.reading import TableReader
+from apps.ctr_prediction.features.selection import made
 from apps.ctr_prediction.features.target_rates import fold_of_unit, rate_inputs
 from shared.errors import InputError
 from shared.prepared import Column
@@ -57,7 +58,6 @@ class RowEncoder:
         self.unseen_rows = tuple(row for field in ids for row in field.unseen_rows)
         """For each id column the row of unseen values."""
         roles = [field.column.role for field in ids for _ in range(field.columns)]
-        self._campaign_fields = [field for field in ids if field.column.role == "group"]
         self.group_columns = tuple(place for place, role in enumerate(roles) if role == "group")
         """The id columns whose field has the role group."""
         self.dense_names = tuple(itertools.chain.from_iterable(map(self._dense_names, self.fields)))
@@ -89,6 +89,11 @@ class RowEncoder:
         return self._fitted.columns
 
     @property
+    def training_columns(self) -> tuple[str, ...]:
+        """Names of the columns of a table that `encode` and `rate_fold` read; those of crosses and steps are made."""
+        return (*(column.name for column in self.columns if not made(column)), *self._fitted.unit)
+
+    @property
     def n_dense(self) -> int:
         """Dense inputs of a row."""
         return len(self.dense_names)
@@ -103,6 +108,15 @@ class RowEncoder:
         """The share of clicks among the training rows, as they were sampled."""
         return float(self._fitted.fold_clicks.sum() / self._fitted.fold_rows.sum())
 
+    def read(self, table: pa.Table | TableReader) -> ReadRows:
+        """The rows of a table, for who asks more than one thing of them: no column is read or looked up twice.
+
+        Args:
+            table: any columns; or its reader, which another encoder may have used before.
+        """
+        reader = table if isinstance(table, TableReader) else TableReader(table)
+        return ReadRows(reader, self.fields, self._fitted, self._rates)
+
     def encode(self, table: pa.Table, *, rates_without: IntArray | None = None) -> Encoded:
         """Encode rows.
 
@@ -114,35 +128,7 @@ class RowEncoder:
         Raises:
             InputError: the table has none of the features, or a column's type cannot be read.
         """
-        self._require_features(table)
-        ids = np.empty((table.num_rows, len(self.id_columns)), dtype=np.int64)
-        bags: list[IntArray] = []
-        dense: list[FloatArray] = [np.empty((table.num_rows, 0), dtype=np.float32)]
-        next_column = 0
-        for field in self.fields:
-            if field.kind == "number":
-                numbers = read_numbers(table, field.column.name)
-                dense.append(self._fitted.scales[field.column.name](numbers))
-            elif field.kind == "bag":
-                bags.append(self._bag(table, field))
-            else:
-                texts = single_values(table, field.column)
-                slots, rows = self._fitted.counted[field.column.name].coder.locate(texts.values)
-                ids[:, next_column : next_column + field.columns] = (field.first + rows)[texts.codes]
-                next_column += field.columns
-                if field.name in self._rates:
-                    dense.append(self._rates_of(field, slots, texts, rates_without))
-        return Encoded(ids, tuple(bags), np.concatenate(dense, axis=1))
-
-    def _bag(self, table: pa.Table, field: Field) -> IntArray:
-        rows, texts = values_in_rows(table, field.column)
-        _, own = self._fitted.counted[field.column.name].coder.locate(texts.values)
-        rows, ids = each_once(rows, (field.first + own[:, 0])[texts.codes], self.n_rows)
-        return padded(rows, ids, table.num_rows)
-
-    def _rates_of(self, field: Field, slots: IntArray, texts: Texts, without: IntArray | None) -> FloatArray:
-        rates = self._rates[field.name]
-        return rates[-1, slots][texts.codes] if without is None else rates[without, slots[texts.codes]]
+        return self.read(table).encoded(rates_without)
 
     def rate_fold(self, table: pa.Table) -> IntArray:
         """(rows,) the fold of each row, by what its rates leave out (`FeatureConfig.rate_unit`).
@@ -165,34 +151,11 @@ class RowEncoder:
         Of an id: its value has no row of its own (hashed: no training value fell into its bucket). Of a bag: it has
         values, and none of them has a row. Of a number: it is missing and never was.
         """
-        self._require_features(table)
-        return np.stack([self._unseen(table, field) for field in self.fields], axis=1)
+        return self.read(table).unseen()
 
     def of_new_campaign(self, table: pa.Table) -> npt.NDArray[np.bool_]:
         """(rows,) whether a column of the role group has a value that the training rows never had."""
-        new = [self._unseen(table, field) for field in self._campaign_fields]
-        return np.any(new, axis=0) if new else np.zeros(table.num_rows, dtype=bool)
-
-    def _unseen(self, table: pa.Table, field: Field) -> npt.NDArray[np.bool_]:
-        if field.kind == "number":
-            missing = np.isnan(read_numbers(table, field.column.name))
-            return missing & (not self._fitted.scales[field.column.name].has_missing)
-        counted = self._fitted.counted[field.column.name]
-        if field.kind == "id":
-            texts = single_values(table, field.column)
-            return ~counted.seen[counted.coder.locate(texts.values)[0]][texts.codes]
-        rows, texts = values_in_rows(table, field.column)
-        known = counted.seen[counted.coder.locate(texts.values)[0]][texts.codes]
-        values, known_values = (np.bincount(some, minlength=table.num_rows) for some in (rows, rows[known]))
-        return (values > 0) & (known_values == 0)
-
-    def _require_features(self, table: pa.Table) -> None:
-        names = [column.name for column in self.columns]
-        if not set(names) & set(table.column_names):
-            raise InputError(
-                f"The rows have none of the features; found the columns {', '.join(table.column_names) or 'none'}, "
-                f"expected some of {', '.join(names)}."
-            )
+        return self.read(table).of_new_campaign()
 
     def _dense_names(self, field: Field) -> tuple[str, ...]:
         if field.kind == "number":

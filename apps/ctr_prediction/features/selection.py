@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from apps.ctr_prediction.features.feature_config import FeatureConfig
+from apps.ctr_prediction.features.fields import kind_of
 from apps.ctr_prediction.features.leaks import refuse_leaks
 from shared.errors import ConfigError, did_you_mean
 from shared.prepared import Column
 
-__all__ = ["CROSSED", "campaign_columns", "crossed", "feature_columns"]
+__all__ = ["CROSSED", "STEPS", "campaign_columns", "crossed", "feature_columns", "made", "stepped"]
 
 FEATURE_ROLES = ("context", "group", "item", "user")
 FORCEABLE_ROLES = ("leak", "key")
@@ -18,6 +19,8 @@ UNIT_COLUMNS = ("block", "day")
 """Groups that preparation makes to cut by: a later day is always a new one."""
 CROSSED = " x "
 """Between the names of two columns in the name of their cross."""
+STEPS = " in steps"
+"""Behind the name of a number in the name of the category made of it."""
 
 
 def feature_columns(schema: Sequence[Column], config: FeatureConfig) -> tuple[Column, ...]:
@@ -45,7 +48,9 @@ def feature_columns(schema: Sequence[Column], config: FeatureConfig) -> tuple[Co
     refuse_leaks(columns, config.forced)
     if not columns:
         raise ConfigError(f"No column is left to learn from; the schema has {', '.join(named) or 'none'}.")
-    return (*columns, *_crosses(columns)) if config.campaign_crosses else columns
+    crosses = _crosses(columns) if config.campaign_crosses else ()
+    steps = _steps(columns) if config.number_steps else ()
+    return (*columns, *crosses, *steps)
 
 
 def campaign_columns(schema: Sequence[Column]) -> tuple[str, ...]:
@@ -67,6 +72,26 @@ def crossed(column: Column) -> tuple[str, str] | None:
     if column.kind == "categories" and len(column.source) == 2 and column.name == CROSSED.join(column.source):
         return column.source[0], column.source[1]
     return None
+
+
+def _steps(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """For each number among the features the category of its step."""
+    numbers = [column for column in columns if kind_of(column) == "number"]
+    return tuple(
+        replace(column, name=f"{column.name}{STEPS}", kind="category", source=(column.name,)) for column in numbers
+    )
+
+
+def stepped(column: Column) -> str | None:
+    """The number whose step a column is; None for any other column."""
+    if column.kind == "category" and len(column.source) == 1 and column.name == column.source[0] + STEPS:
+        return column.source[0]
+    return None
+
+
+def made(column: Column) -> bool:
+    """Whether a feature is made of other columns, and no table holds it."""
+    return crossed(column) is not None or stepped(column) is not None
 
 
 def _may_be(column: Column) -> bool:

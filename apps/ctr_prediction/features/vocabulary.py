@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -19,12 +20,19 @@ IntArray = npt.NDArray[np.int64]
 SEEDS = 4
 """Seeds to try; of a million different values two have the same hash with a chance of 1 in 40 million."""
 
+MANY = 4
+"""Values of the vocabulary for each one looked up, up to which a table of all of them is built."""
+
+FEW = 16
+"""Values looked up, up to which each is found in a dictionary; it is made when it is first needed."""
+
 
 class Vocabulary:
     """Values and their slots; value number i has slot i + 1, which is also its row.
 
-    Values are found by binary search among hashes, then compared: exact, and no table has to be built anew for each
-    batch, as `pyarrow.compute.index_in` does.
+    The values of a batch are found by binary search among hashes, then compared: exact, and no table has to be built
+    anew for each batch, as `pyarrow.compute.index_in` does; for many that table is the faster way, for those of a
+    single row a dictionary.
 
     Args:
         values: distinct texts; null stands for missing, where that is a value of its own.
@@ -61,10 +69,25 @@ class Vocabulary:
         return slots, slots[:, None]
 
     def _slots(self, values: pa.LargeStringArray) -> IntArray:
+        if len(values) <= FEW:
+            return np.array([self._slot_of.get(value, 0) for value in _in_bytes(values)], dtype=np.int64)
         if not len(self.values):
             return np.zeros(len(values), dtype=np.int64)
+        if len(self.values) <= MANY * len(values):
+            places = pc.fill_null(pc.index_in(values, value_set=self.values), -1)
+            return places.to_numpy(zero_copy_only=False).astype(np.int64) + 1
         nearest = np.searchsorted(self._hashes, stable_hash(values, self._seed))
         found = self._order[np.minimum(nearest, len(self._order) - 1)]
         known = self.values.take(pa.array(found))
         same = pc.if_else(pc.is_null(values), pc.is_null(known), pc.fill_null(pc.equal(values, known), False))
         return np.where(same.to_numpy(zero_copy_only=False), found + 1, 0)
+
+    @cached_property
+    def _slot_of(self) -> dict[bytes | None, int]:
+        return {value: place + 1 for place, value in enumerate(_in_bytes(self.values))}
+
+
+def _in_bytes(values: pa.LargeStringArray) -> list[bytes | None]:
+    """As they stand, whether they are UTF-8 or not."""
+    in_bytes: list[bytes | None] = values.view(pa.large_binary()).to_pylist()
+    return in_bytes

@@ -28,6 +28,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softshrink
 
 from apps.ctr_prediction.optimisers.rowwise import RowwiseOptimizer, check
 
@@ -47,6 +48,8 @@ class FTRL(RowwiseOptimizer):
         beta: above 0; keeps the first steps small.
         l1: draws weights to zero exactly.
         l2: keeps weights near where they started.
+        spare_start: whether l1 leaves a weight its start until gradients have carried it through zero. Else
+            z = -w D(0), and the start is what l1 leaves of w: smaller by l1 / D(0), and zero where it was less.
 
     Raises:
         ConfigError: a setting is out of its bounds.
@@ -59,8 +62,9 @@ class FTRL(RowwiseOptimizer):
         beta: float = 1.0,
         l1: float = 0.0,
         l2: float = 0.0,
+        spare_start: bool = True,
     ) -> None:
-        super().__init__(params, {"lr": lr, "beta": beta, "l1": l1, "l2": l2})
+        super().__init__(params, {"lr": lr, "beta": beta, "l1": l1, "l2": l2, "spare_start": spare_start})
         for group in self.param_groups:
             for name in ("lr", "beta"):
                 check(f"FTRL {name}", group[name], group[name] > 0, "above 0")
@@ -71,8 +75,16 @@ class FTRL(RowwiseOptimizer):
         """`squares`, n of the equations, and `held`, their q; without l1 there is no q."""
         state = {"squares": torch.zeros_like(weight)}
         if group["l1"]:
-            state["held"] = weight.detach().sign() * group["l1"]
+            pull = (
+                weight.detach().sign() if group["spare_start"] else weight.detach() * (_strength(group) / group["l1"])
+            )
+            state["held"] = pull.clamp(-1, 1) * group["l1"]
         return state
+
+    def begin(self, weight: Tensor, group: Mapping[str, Any]) -> None:
+        """Take from a weight what l1 does not leave it, where its start is not spared."""
+        if group["l1"] and not group["spare_start"]:
+            weight.copy_(softshrink(weight, group["l1"] / _strength(group)))
 
     def update(self, group: Mapping[str, Any], gradient: Tensor, weight: Tensor, *state: Tensor) -> None:
         """The equations above."""
@@ -88,3 +100,8 @@ class FTRL(RowwiseOptimizer):
         dual = torch.addcmul(q, weight, strength).sub_(gradient)  # -z'
         torch.clamp(dual, -l1, l1, out=q)
         torch.sub(dual, q, out=weight).div_(strength)
+
+
+def _strength(group: Mapping[str, Any]) -> float:
+    """D(0) of the equations."""
+    return float(group["beta"] / group["lr"] + group["l2"])

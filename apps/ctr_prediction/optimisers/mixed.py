@@ -39,7 +39,7 @@ def optimizers_for(network: ClickNetwork, config: OptimiserConfig) -> list[Optim
     if config.name == "adagrad":
         return [Adagrad(groups, lr=config.alpha_dense)]
     for group in looked_up:
-        group |= {"l1": config.l1, "l2": config.l2}
+        group |= {"l1": config.l1, "l2": config.l2, "spare_start": config.spare_start}
     if config.name == "ftrl":
         return [FTRL(groups, lr=config.alpha_dense, beta=config.beta)]
     return [FTRL(looked_up, lr=config.alpha_embedding, beta=config.beta), Adam(above, lr=config.lr_dense)]

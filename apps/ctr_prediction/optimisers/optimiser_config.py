@@ -28,6 +28,9 @@ class OptimiserConfig:
     """FTRL: keeps the first steps small."""
     l1: float = 0.1
     """FTRL on the embeddings and the wide term: draws weights to zero exactly. Other layers are never drawn."""
+    spare_start: bool = True
+    """FTRL: l1 draws a weight only once gradients have carried it through zero; false: from the start, so that most
+    embeddings of rare values are zero."""
     l2: float = 0.0
     """FTRL on the embeddings and the wide term: keeps weights near where they started."""
     lr_dense: float = 0.001

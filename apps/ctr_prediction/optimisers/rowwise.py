@@ -25,6 +25,9 @@ class RowwiseOptimizer(Optimizer):
     def first_state(self, weight: Tensor, group: Mapping[str, Any]) -> dict[str, Tensor]:
         """State of a parameter before its first step: tensors with as many rows as it has."""
 
+    def begin(self, weight: Tensor, group: Mapping[str, Any]) -> None:
+        """Change a parameter in place before its first step, once its first state is taken."""
+
     @abstractmethod
     def update(self, group: Mapping[str, Any], gradient: Tensor, weight: Tensor, *state: Tensor) -> None:
         """One step in place.
@@ -52,6 +55,7 @@ class RowwiseOptimizer(Optimizer):
     def _step(self, group: Mapping[str, Any], parameter: Tensor, gradient: Tensor) -> None:
         if not self.state[parameter]:
             self.state[parameter] = self.first_state(parameter, group)
+            self.begin(parameter, group)
         tensors = [parameter, *self.state[parameter].values()]
         if not gradient.is_sparse:
             self.update(group, gradient, *tensors)

@@ -37,13 +37,12 @@ def shipped() -> dict[str, Recipe]:
 
 def test_the_optimisers_train_one_network() -> None:
     found = {frozenset(recipe.name for recipe in family) for family in families(shipped().values())}
-    assert found == {frozenset(DCN), frozenset({"best", "sparse"})}
+    assert found == {frozenset(DCN), frozenset({"best", "dense"})}
 
 
 def test_what_makes_a_network_sparse_is_l1_alone() -> None:
     recipes = shipped()
-    assert recipes["sparse"].flags(recipes["best"].settings).startswith("--optimiser.l1 ")
-    assert "," not in recipes["sparse"].flags(recipes["best"].settings)
+    assert recipes["dense"].flags(recipes["best"].settings) == "--optimiser.l1 0.1, --optimiser.spare_start true"
 
 
 def test_every_recipe_says_how_long_it_is_trained() -> None:

@@ -18,7 +18,9 @@ from tests.apps.ctr_prediction.test_row_encoder import same
 @pytest.mark.parametrize("encoding", get_args(Encoding))
 def test_a_saved_encoder_encodes_alike(encoding: Encoding, target_rates: bool, tmp_path: Path) -> None:
     log, later = made_log(400), made_log(100, seed=1)
-    config = FeatureConfig(encoding=encoding, buckets=50, target_rates=target_rates, exclude=("item",))
+    config = FeatureConfig(
+        encoding=encoding, buckets=50, target_rates=target_rates, number_steps=True, exclude=("item",)
+    )
     before = RowEncoder.fit(SCHEMA, [log], config)
     before.save(tmp_path)
     after = RowEncoder.load(tmp_path)

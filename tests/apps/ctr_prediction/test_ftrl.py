@@ -16,11 +16,18 @@ from shared.errors import ConfigError
 from tests.apps.ctr_prediction.optimiser_paths import DIM, ROWS, Array, gradients, interrupted, run, start
 
 
-def as_printed(given: Sequence[Array], lr: float, beta: float, l1: float, l2: float) -> list[Array]:
-    """McMahan et al. 2013, Algorithm 1, with z kept and started so that the first weights are the network's own."""
+def as_printed(
+    given: Sequence[Array], lr: float, beta: float, l1: float, l2: float, spare_start: bool = True
+) -> list[Array]:
+    """McMahan et al. 2013, Algorithm 1, with z kept and started so that the first weights are the network's own.
+
+    With `spare_start` false l1 counts against the first weights as it does against all later ones.
+    """
     w = start().numpy().copy()
     n = np.zeros_like(w)
-    z = -w * (beta / lr + l2) - np.sign(w) * l1
+    strength = beta / lr + l2
+    z = -w * strength - np.sign(w) * l1 * spare_start
+    w = -np.where(np.abs(z) <= l1, 0.0, z - np.sign(z) * l1) / strength
     path = []
     for g in given:
         sigma = (np.sqrt(n + g**2) - np.sqrt(n)) / lr
@@ -41,6 +48,17 @@ def test_it_is_the_algorithm_as_printed(lr: float, beta: float, l1: float, l2: f
     given_ = gradients(200, share_of_rows=0.5)
     found = run(FTRL, given_, sparse=sparse, lr=lr, beta=beta, l1=l1, l2=l2)
     np.testing.assert_allclose(found, as_printed(given_, lr, beta, l1, l2), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("l2", [0.0, 2.0])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_start_that_is_not_spared_is_the_algorithm_too(sparse: bool, l2: float) -> None:
+    settings_ = {"lr": 0.1, "beta": 0.5, "l1": 1.5, "l2": l2, "spare_start": False}
+    given_ = gradients(200, share_of_rows=0.5)
+    found, expected = run(FTRL, given_, sparse=sparse, **settings_), as_printed(given_, **settings_)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    assert (found[0] == 0).mean() > 0.2 > (start().numpy() == 0).mean()
+    assert [(w == 0).tolist() for w in found] == [(w == 0).tolist() for w in expected]
 
 
 def test_zeros_are_exact_and_those_of_the_algorithm() -> None:

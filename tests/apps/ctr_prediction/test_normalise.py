@@ -3,14 +3,23 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from apps.ctr_prediction.features.columns import read_texts
+from apps.ctr_prediction.features.columns import FEW, read_texts
 from apps.ctr_prediction.features.normalise import field_name, normalise, os_browser, two_octets
 
 
 def _as_text(values: list[object], column: str) -> list[object]:
-    texts = normalise(column, read_texts(pa.table({column: values}), column))
-    assert len(set(texts.values.to_pylist())) == len(texts.values)
-    return [texts.values[code].as_py() for code in texts.codes]
+    """The values normalised: few as they stand, the same as many of which each is kept once."""
+    many = len(values) * (FEW + 1)
+    few, repeated = (
+        normalise(column, read_texts(pa.table({column: pa.array(values * times, pa.string())}), column))
+        for times in (1, FEW + 1)
+    )
+    once = repeated.distinct()
+    assert len(set(once.values.to_pylist())) == len(once.values)
+    found = [few.values[code].as_py() for code in few.codes]
+    for texts in (repeated, once):
+        assert [texts.values[code].as_py() for code in texts.codes] == found * (many // len(values))
+    return found
 
 
 def test_the_words_for_missing_are_one_missing_value() -> None:

@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.ctr_prediction.features.numbers import NumberScale, ScaleFit, in_bins
+from apps.ctr_prediction.features.feature_config import FeatureConfig
+from apps.ctr_prediction.features.numbers import NumberScale, ScaleFit, in_bins, in_steps
+from apps.ctr_prediction.features.row_encoder import RowEncoder
+from tests.apps.ctr_prediction.made_log import SCHEMA, made_log
 
 NUMBERS = st.lists(st.floats(allow_infinity=False), max_size=30)
 
@@ -60,3 +63,24 @@ def test_a_number_that_never_moved_is_zero() -> None:
 def test_bins_hold_their_lower_edge() -> None:
     texts = in_bins(np.array([0, 1, 10, 11, 50.5, 51, 1e9, -5, np.nan]), (1, 11, 51))
     assert texts.values.take(texts.codes).to_pylist() == ["0", "1", "1", "2", "2", "3", "3", "0", None]
+
+
+def test_steps_keep_small_whole_numbers_apart_and_large_ones_within_a_tenth() -> None:
+    def steps(*numbers: float) -> list[str | None]:
+        texts = in_steps(np.array(numbers, dtype=np.float64))
+        return texts.values.take(texts.codes).to_pylist()
+
+    assert len(set(steps(*range(-5, 6)))) == 11
+    assert steps(1000) == steps(1090) != steps(1250)
+    assert steps(0, 1e-9, np.nan, 1e300, 1e12) == ["0", "0", None, "193", "193"]
+    assert steps(7.0) == steps(3.0, 7.0)[1:], "a step does not depend on the numbers beside it"
+
+
+def test_numbers_in_steps_are_one_more_category_each() -> None:
+    log = made_log(400)
+    plain, stepped = (RowEncoder.fit(SCHEMA, [log], FeatureConfig(number_steps=steps)) for steps in (False, True))
+    more = [field for field in stepped.fields if field.name not in {field.name for field in plain.fields}]
+    assert [(field.name, field.kind) for field in more] == [("age in steps", "id")]
+    assert stepped.n_dense == plain.n_dense
+    assert "age in steps" not in log.column_names
+    assert len(np.unique(stepped.encode(log).ids[:, -1])) > 3

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.ctr_prediction.features import fitting
+from apps.ctr_prediction.features.columns import FEW
 from apps.ctr_prediction.features.encoded import Encoded
 from apps.ctr_prediction.features.feature_config import Encoding, FeatureConfig
 from apps.ctr_prediction.features.row_encoder import RowEncoder
@@ -222,6 +223,9 @@ def test_no_value_raises_and_each_row_stands_alone(rows: list[dict[str, str | No
     assert np.isfinite(encoded.dense).all()
     assert encoder.unseen(table).shape == (len(rows), len(encoder.fields))
     same(Encoded.concatenate([encoder.encode(table.slice(row, 1)) for row in range(len(rows))]), encoded)
+    many = encoder.read(pa.concat_tables([table] * (FEW + 1)))
+    same(many.encoded().take(slice(0, len(rows))), encoded)
+    np.testing.assert_array_equal(many.unseen()[: len(rows)], encoder.unseen(table))
 
 
 _encoders = {

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from typing import Any
+from unittest import mock
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -13,14 +16,35 @@ from apps.ctr_prediction.features.vocabulary import Vocabulary
 TEXT = st.none() | st.text(max_size=20)
 
 
-@settings(deadline=None, max_examples=60)
+WAYS: dict[str, dict[str, Any]] = {
+    "dictionary": {"FEW": 1000},
+    "table": {"FEW": -1, "MANY": 1000},
+    "hashes": {"FEW": -1, "MANY": 0},
+}
+"""The three ways to look values up, whatever their number."""
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(TEXT, unique=True, max_size=30), st.lists(TEXT, max_size=30))
-def test_values_are_found_as_a_dictionary_finds_them(values: list[str | None], asked: list[str | None]) -> None:
+def test_values_are_found_as_they_should_be(way: str, values: list[str | None], asked: list[str | None]) -> None:
     known = Vocabulary(pa.array(values, pa.large_string()))
     slot = {value: number + 1 for number, value in enumerate(values)}
-    slots, rows = known.locate(pa.array([*asked, *values], pa.large_string()))
+    with mock.patch.multiple(vocabulary, **WAYS[way]):
+        slots, rows = known.locate(pa.array([*asked, *values], pa.large_string()))
     assert slots.tolist() == rows[:, 0].tolist() == [slot.get(value, 0) for value in [*asked, *values]]
     assert known.size == known.n_slots == len(values) + 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_text_that_is_no_utf8_is_found_too(way: str) -> None:
+    def texts(*values: bytes) -> pa.LargeStringArray:
+        held = pa.array(values, pa.large_binary())
+        return pa.LargeStringArray.from_buffers(len(held), held.buffers()[1], held.buffers()[2])
+
+    with mock.patch.multiple(vocabulary, **WAYS[way]):
+        slots, _ = Vocabulary(texts(b"a", b"\xff\xfe")).locate(texts(b"\xff", b"\xff\xfe", b"a"))
+    assert slots.tolist() == [0, 2, 1]
 
 
 def test_values_with_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,6 +53,8 @@ def test_values_with_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) ->
         return np.array(hashes, dtype=np.uint64)
 
     monkeypatch.setattr(vocabulary, "stable_hash", rough)
+    for name, value in WAYS["hashes"].items():
+        monkeypatch.setattr(vocabulary, name, value)
     known = Vocabulary(pa.array(["aa", "ab", None], pa.large_string()))
     slots, _ = known.locate(pa.array(["ab", "aa", "zb", None, "?"], pa.large_string()))
     assert slots.tolist() == [2, 1, 0, 3, 0], "equal hashes of different values do not count as found"

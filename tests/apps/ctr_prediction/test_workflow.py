@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from scipy.special import expit
 
 from apps.ctr_prediction import ClickPredictor
 from apps.ctr_prediction.app import APP
-from apps.ctr_prediction.experts import Expert, networks_in
+from apps.ctr_prediction.experts import networks_in, parts_by
 from data_prep.__main__ import main as data_prep
 from data_prep.synth import ctr_prediction as synth
 from shared.atomic import read_json
@@ -74,21 +75,39 @@ def test_a_run_is_scored_beside_the_classical_models(clicks: Path, left_out: Pat
 def test_rows_of_a_new_campaign_are_answered_by_the_network_for_them(left_out: Path) -> None:
     predictor = ClickPredictor.from_pretrained(left_out)
     rows = pa.concat_tables(PreparedSet(left_out.parent / "set").table("impressions").arrow_batches(ROWS))
-    known, new = (
-        Expert(encoder, network)
+    by_known, by_new = (
+        expit(np.sum(list(parts_by(network, encoder.encode(rows)).values()), axis=0))
         for encoder, network in zip(predictor.encoders, networks_in(predictor.network), strict=True)
     )
-    by_known, by_new = (expit(np.sum(list(expert.parts(rows).values()), axis=0)) for expert in (known, new))
     held_out = np.array(rows["advertiser"].to_pylist()) == "adv1"
     assert 0 < held_out.sum() < ROWS
     found = predictor.predict_batch(rows).sampled_probability
     np.testing.assert_allclose(found, np.where(held_out, by_new, by_known), atol=1e-7)
     assert np.abs(by_new - by_known)[held_out].min() > 0
-    assert not any("tags" in column.name for column in new.encoder.columns)
+    assert not any("tags" in column.name for column in predictor.encoders[-1].columns)
     first = int(np.flatnonzero(held_out)[0])
     assert predictor.predict(rows.slice(first, 1).to_pylist()[0]).probability == pytest.approx(
         predictor.predict_batch(rows)[first].probability, abs=1e-7
     )
+
+
+def test_a_log_that_names_no_campaign_gets_one_network(clicks: Path, tmp_path: Path) -> None:
+    columns = yaml.safe_load(synth.SCHEMA.read_text(encoding="utf-8"))["columns"]
+    ungrouped = [column for column in columns if column["role"] != "group"]
+    (tmp_path / "schema.yaml").write_text(yaml.safe_dump({"columns": ungrouped}), encoding="utf-8")
+    words = [
+        "prepare",
+        "--schema",
+        str(tmp_path / "schema.yaml"),
+        str(clicks / "log.csv"),
+        "--out",
+        str(tmp_path / "set"),
+    ]
+    assert data_prep(words) == 0
+    assert ask("train", *QUICK, *TWO, *RATES, "--data", tmp_path / "set", "--out", tmp_path / "run") == 0
+    predictor = ClickPredictor.from_pretrained(tmp_path / "run")
+    assert len(networks_in(predictor.network)) == len(predictor.encoders) == 1
+    assert predictor.predict({"advertiser": "adv1", "device": "ios_safari"}).status == "ok"
 
 
 def test_the_validation_rows_choose_and_calibrate(clicks: Path, tmp_path: Path) -> None:
