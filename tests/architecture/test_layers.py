@@ -30,7 +30,7 @@ def modules_after(program: str) -> set[str]:
     shown = f"{program}\nimport sys\nprint(*sys.modules)"
     return set(
         subprocess.run(
-            [sys.executable, "-c", shown], cwd=REPOSITORY, capture_output=True, text=True, check=True
+            [sys.executable, "-c", shown], cwd=REPOSITORY, capture_output=True, encoding="utf-8", check=True
         ).stdout.split()
     )
 
@@ -47,7 +47,7 @@ def top_modules(requirement: str) -> set[str]:
 
 def test_the_layers_hold() -> None:
     program = Path(sys.executable).with_name("lint-imports")
-    found = subprocess.run([program, "--no-cache"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    found = subprocess.run([program, "--no-cache"], cwd=REPOSITORY, capture_output=True, encoding="utf-8", check=False)
     assert found.returncode == 0, found.stdout + found.stderr
 
 
@@ -102,7 +102,7 @@ def test_listing_the_apps_is_fast() -> None:
         "usage = resource.getrusage(resource.RUSAGE_SELF)\nprint(usage.ru_utime + usage.ru_stime)"
     )
     shown = subprocess.run(
-        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, encoding="utf-8", check=True
     ).stdout
     assert all(name in shown for name in discover())
     assert float(shown.split()[-1]) < LISTING_CPU_S

@@ -109,6 +109,6 @@ def test_what_cannot_be_learnt_from_is_said(tmp_path: Path) -> None:
 def test_a_model_of_other_features_is_not_read(fitted: dict[str, FittedBaseline], tmp_path: Path) -> None:
     fitted["logistic_regression"].save(tmp_path)
     path = tmp_path / "logistic_regression.json"
-    path.write_text(path.read_text().replace("lambda 1", "curvature 1"))
+    path.write_text(path.read_text(encoding="utf-8").replace("lambda 1", "curvature 1"))
     with pytest.raises(CheckpointError, match="other features"):
         load_baseline(tmp_path, "logistic_regression")

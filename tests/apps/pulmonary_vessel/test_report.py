@@ -70,7 +70,7 @@ def test_four_files_and_nothing_else(report: Path) -> None:
 
 
 def test_the_numbers_are_those_of_the_tubes(report: Path) -> None:
-    numbers = json.loads((report / NUMBERS).read_text())
+    numbers = json.loads((report / NUMBERS).read_text(encoding="utf-8"))
     right, left, both = numbers["regions"]
     _, mask, lung, _ = made_scan()
     voxel_ml = np.prod(SPACING) / 1000
@@ -95,7 +95,7 @@ def test_a_file_that_runs_the_other_way_gives_the_same_report(flipped: int, repo
     turned = replace(geometry, origin=tuple(origin), direction=tuple(direction.ravel()))
     hu, mask, lung = (np.flip(array, flipped) for array in arrays)
     write_report(tmp_path, hu, mask, lung, turned, title="Tubes <1>", facts={"Model": "none"}, origin="phantom")
-    mine, other = (page_data((folder / PAGE).read_text()) for folder in (report, tmp_path))
+    mine, other = (page_data((folder / PAGE).read_text(encoding="utf-8")) for folder in (report, tmp_path))
     for field in ("origin", "slices", "shape"):
         assert other[field] == mine[field]
     original, again = (trimesh.load(folder / SURFACE) for folder in (report, tmp_path))
@@ -108,14 +108,14 @@ def test_vessels_outside_the_lungs_are_left_out_and_said(tmp_path: Path) -> None
     mask[0:2, 0:10, 0:10] = 1
     volumes = write_report(tmp_path, hu, mask, lung, geometry, title="Tubes")
     assert volumes.regions[-1].components == 2
-    assert "0.1 mL of the mask" in (tmp_path / PAGE).read_text()
+    assert "0.1 mL of the mask" in (tmp_path / PAGE).read_text(encoding="utf-8")
 
 
 def test_a_scan_without_vessels_has_a_page_and_no_surface(tmp_path: Path) -> None:
     hu, mask, lung, geometry = made_scan()
     write_report(tmp_path, hu, np.zeros_like(mask), lung, geometry, title="No vessel")
     assert not (tmp_path / SURFACE).exists()
-    assert page_data((tmp_path / PAGE).read_text())["shape"] == [40, 44, 60]
+    assert page_data((tmp_path / PAGE).read_text(encoding="utf-8"))["shape"] == [40, 44, 60]
     with pytest.raises(InputError, match="lung mask is empty"):
         write_report(tmp_path, hu, mask, np.zeros_like(lung), geometry, title="No lung")
 
@@ -191,7 +191,7 @@ def test_no_vessel_has_no_surface() -> None:
 
 def test_the_page_holds_the_voxels_it_shows(report: Path) -> None:
     hu, mask, lung, _ = made_scan()
-    stored = page_data((report / PAGE).read_text())
+    stored = page_data((report / PAGE).read_text(encoding="utf-8"))
     depth, height, width = stored["shape"]
     first = stored["first"]
     assert first == [0, 0, 0]
@@ -210,7 +210,7 @@ def test_the_page_shows_the_lungs_and_a_margin_only(tmp_path: Path) -> None:
     hu, mask, lung, geometry = (np.pad(a, 25) if isinstance(a, np.ndarray) else a for a in made_scan())
     geometry = Geometry.of_array(lung.shape, SPACING)
     write_report(tmp_path, hu, mask, lung, geometry, title="Tubes")
-    stored = page_data((tmp_path / PAGE).read_text())
+    stored = page_data((tmp_path / PAGE).read_text(encoding="utf-8"))
     start = [25 + 4 - 10, 25 + 6 - 12, 25 + 4 - 12]
     assert stored["first"] == start
     assert stored["shape"] == [32 + 20, 32 + 24, 52 + 24]
@@ -219,7 +219,7 @@ def test_the_page_shows_the_lungs_and_a_margin_only(tmp_path: Path) -> None:
 
 
 def test_the_page_needs_nothing_else_and_says_what_it_shows(report: Path) -> None:
-    text = (report / PAGE).read_text()
+    text = (report / PAGE).read_text(encoding="utf-8")
     words = re.sub(r"[A-Za-z0-9+/=]{200,}", "", text)
     assert "http" not in words
     assert not re.search(r"<link|@import|fetch\(|XMLHttpRequest|WebSocket|<script src", words)
