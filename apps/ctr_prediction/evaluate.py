@@ -28,7 +28,7 @@ PUBLISHED = ("target", "probability", "weight", "base_rate")
 LIMITS = (
     "A probability holds for campaigns like those of the training rows: of a new campaign the order of its impressions "
     "is worth something, the level of its click rate is not known.",
-    "The training rows were won auctions of one bidder: what it never bid on is not among them.",
+    "The training rows are impressions that were shown: what was never bought or shown is not among them.",
     "Clicks include accidental and fraudulent ones; nothing tells them apart.",
 )
 

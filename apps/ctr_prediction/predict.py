@@ -117,7 +117,10 @@ class ClickPredictor(Predictor):
             InputError: no mapping, or none of the features is in it.
         """
         if not isinstance(row, Mapping):
-            raise InputError(f"One impression is a mapping from column to value; found {type(row).__name__}.")
+            raise InputError(
+                f"One impression is a mapping from column to value; found {type(row).__name__}. For several, a data "
+                "frame or a file use predict_batch."
+            )
         return self.predict_batch([row])[0]
 
     def predict_batch(self, items: Rows, *, keys: Sequence[str] = ()) -> ClickResults:  # type: ignore[override]
@@ -131,7 +134,8 @@ class ClickPredictor(Predictor):
         Raises:
             InputError: none of these, a row is no mapping, no feature is there, or no such key.
         """
-        if isinstance(items, Sequence) and not isinstance(items, str) and not len(items):
+        keys = (keys,) if isinstance(keys, str) else keys
+        if _is_empty(items):
             items = pa.table({column.name: pa.array([], pa.string()) for column in self.columns})
         return self._answer(as_table(items, self.columns, keys), keys)
 
@@ -147,8 +151,11 @@ class ClickPredictor(Predictor):
             The number of rows.
 
         Raises:
-            InputError: as `predict_batch`.
+            InputError: as `predict_batch`; `dst` does not end with .parquet.
         """
+        if Path(dst).suffix != ".parquet":
+            raise InputError(f"Answers are written as parquet: end {str(dst)!r} with .parquet.")
+        keys = (keys,) if isinstance(keys, str) else keys
         tables = (answers.to_arrow() for answers in self.answers(Path(src), keys))
         first = next(tables)
         rows = 0
@@ -183,6 +190,8 @@ class ClickPredictor(Predictor):
             InputError: as `predict_batch`; clicks that are neither 0 nor 1, or not one for each row.
             ConfigError: the model was not trained by FTRL.
         """
+        if _is_empty(rows) and not np.size(clicks):
+            return
         table = with_made_columns(as_table(rows, self.columns), self.columns)
         outcome = np.asarray(clicks)
         if outcome.shape != (table.num_rows,) or not np.isin(outcome, (0, 1)).all():
@@ -225,6 +234,10 @@ class ClickPredictor(Predictor):
             nothing_known=read[0].nothing_known(),
             keys={key: table[key] for key in keys},
         )
+
+
+def _is_empty(rows: Rows) -> bool:
+    return isinstance(rows, Sequence) and not isinstance(rows, str) and not len(rows)
 
 
 def _named_inputs(layouts: Sequence[InputLayout]) -> tuple[tuple[str, ...], DynamicAxes]:

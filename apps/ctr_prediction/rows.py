@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from apps.ctr_prediction.features.columns import read_texts
 from apps.ctr_prediction.features.rows import table_of_rows
-from shared.errors import InputError
+from shared.errors import InputError, did_you_mean
 from shared.formats.adlog import raw_values, times_where_known
 from shared.formats.log_files import open_log
 from shared.formats.log_times import hours_of_day
@@ -68,8 +68,22 @@ def _of_pandas(frame: Any, columns: Sequence[Column], keys: Sequence[str]) -> pa
 
 def _of_mappings(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], keys: Sequence[str]) -> pa.Table:
     named = {column.name: column for column in columns}
+    _require_known(rows, columns)
     others = dict.fromkeys([*(name for column in columns for name in column.source), *keys])
     return table_of_rows(rows, [*columns, *(Column(name, "category", "key") for name in others if name not in named)])
+
+
+def _require_known(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
+    """Raise InputError where no row has a column that the model reads: a name is misspelt, in all likelihood."""
+    known = dict.fromkeys(name for column in columns for name in (column.name, *column.source))
+    if not rows or any(name in row for row in rows if isinstance(row, Mapping) for name in known):
+        return
+    found = list(dict.fromkeys(str(name) for row in rows if isinstance(row, Mapping) for name in row))
+    meant = did_you_mean(found[0], list(known)) if found else ""
+    raise InputError(
+        f"The rows have none of the features; found the columns {', '.join(found[:12]) or 'none'}, expected some of "
+        f"{', '.join(known)}.{meant}"
+    )
 
 
 def read_log(path: Path, columns: Sequence[Column], keys: Sequence[str] = ()) -> Iterator[pa.Table]:
@@ -85,6 +99,8 @@ def read_log(path: Path, columns: Sequence[Column], keys: Sequence[str] = ()) ->
     Raises:
         InputError: there is no such file, it is of another kind or damaged, or it has no rows.
     """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name its files, one by one.")
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
     rows = 0
@@ -160,6 +176,9 @@ def _completed(table: pa.Table, name: str, made: pa.Array) -> pa.Table:
 
 
 def _with_hour(table: pa.Table, columns: Sequence[Column]) -> pa.Table:
+    if HOUR in table.column_names and not pa.types.is_nested(table[HOUR].type):
+        hours = pc.utf8_lpad(table[HOUR].cast(pa.large_string()), 2, "0")  # 9, as pandas reads "09"
+        table = table.set_column(table.column_names.index(HOUR), HOUR, hours)
     time = next((column for column in columns if column.role == "time"), None)
     wanted = any(column.name == HOUR for column in columns) and not _is_whole(table, HOUR)
     if not wanted or time is None or time.name not in table.column_names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -66,7 +67,7 @@ class ClickTask:
             functional.binary_cross_entropy_with_logits(logit, batch.clicks, reduction="sum") * self._world_size
             for logit in logits
         ]
-        return dict(zip(("log loss", "log loss as of new campaigns"), losses, strict=False))
+        return dict(zip(("log loss of a batch", "as of new campaigns"), losses, strict=False))
 
     def optimizers(self, model: nn.Module) -> list[Optimizer]:
         """As configured, for the parts of the network."""
@@ -205,7 +206,10 @@ class ClickExperiment(Experiment[TrainConfig]):
             parts = predictor.parts(rows)
             table = impressions(self.log, rows, np.sum(list(parts.values()), axis=0), predictor.calibrator)
             tables.append({**table, **self._told(predictor.encoders[0], rows, parts, 0.0, nonzero)})
-        return concatenate(tables)
+        table = concatenate(tables)
+        if not table["target"].any():
+            warnings.warn(f"none of the {role} rows is a click: they say nothing of the ranking", stacklevel=2)
+        return table
 
     def fit_baseline(self, name: str) -> Any:
         """Fit a classical model on the training rows."""

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from apps.ctr_prediction.features.columns import Texts
 
-__all__ = ["field_name", "normalise", "os_browser", "two_octets", "without_missing_words"]
+__all__ = ["field_name", "normalise", "os_browser", "two_octets", "whole_numbers", "without_missing_words"]
 
 MISSING_WORDS = ("", "null", "Na")
 """What public logs write for a missing value, besides leaving it out."""
@@ -20,6 +20,8 @@ BROWSERS = ("chrome", "sogou", "maxthon", "safari", "firefox", "theworld", "oper
 wnzhang/make-ipinyou-data), in which an iPhone is a "mac" ("like Mac OS X")."""
 RAW_AGENT = r"^[A-Za-z][A-Za-z0-9._-]*/[0-9]"
 """A raw agent begins with a product and its version (RFC 9110, section 10.1.5): Mozilla/5.0, Opera/9.80, Dalvik/1.6."""
+WHOLE = r"^([+-]?[0-9]+)\.0$"
+"""A whole number as programs write it that hold a column with gaps as floats."""
 IPV4 = r"^([0-9]{1,3}\.[0-9]{1,3})\.\S*$"
 
 
@@ -27,6 +29,13 @@ def without_missing_words(values: pa.LargeStringArray) -> pa.LargeStringArray:
     """The values with null in place of each word for missing; themselves where there is none."""
     missing = pc.is_in(values, options=_IS_MISSING_WORD)
     return pc.if_else(missing, None, values) if missing.true_count else values
+
+
+def whole_numbers(values: pa.LargeStringArray) -> pa.LargeStringArray:
+    """The values with "33" in place of "33.0", so that an id is one value however its file was written."""
+    if not pc.any(pc.ends_with(values, ".0")).as_py():
+        return values
+    return pc.replace_substring_regex(values, WHOLE, r"\1")
 
 
 def os_browser(values: pa.LargeStringArray) -> pa.LargeStringArray:
@@ -71,6 +80,6 @@ def field_name(column: str) -> str:
 
 def normalise(column: str, texts: Texts) -> Texts:
     """A column's texts in the one writing that its vocabulary knows; null where a word says missing."""
-    texts = texts.mapped(without_missing_words)
+    texts = texts.mapped(without_missing_words).mapped(whole_numbers)
     rewrite = _REWRITES.get(_plain(column))
     return texts.mapped(rewrite[1]) if rewrite else texts

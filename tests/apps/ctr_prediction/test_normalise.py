@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from apps.ctr_prediction.features.columns import FEW, read_texts
-from apps.ctr_prediction.features.normalise import field_name, normalise, os_browser, two_octets
+from apps.ctr_prediction.features.normalise import field_name, normalise, os_browser, two_octets, whole_numbers
 
 
 def _as_text(values: list[object], column: str) -> list[object]:
@@ -56,3 +56,8 @@ def test_addresses_keep_two_octets() -> None:
     assert two_octets(values).to_pylist() == ["110.255", "1.2", "fe80::1", "ddd2926e", "1.2", None]
     assert _as_text(["110.255.103.*", "110.255.7.1", "null"], "IP") == ["110.255", "110.255", None]
     assert (field_name("IP"), field_name("ip"), field_name("zip")) == ("IP2", "ip2", "zip")
+
+
+def test_whole_numbers_are_one_value_however_they_are_written() -> None:
+    values = pa.array(["33.0", "33", "-5.0", "5.10", "1.0.0", "x.0", None], pa.large_string())
+    assert whole_numbers(values).to_pylist() == ["33", "33", "-5", "5.10", "1.0.0", "x.0", None]

@@ -240,3 +240,27 @@ def test_a_predictor_holds_no_memory_of_what_it_answered(predictor: ClickPredict
     before = predictor.predict(impression()).to_dict()
     predictor.predict_batch([impression(domain=f"d{number}") for number in range(50)])
     assert predictor.predict(impression()).to_dict() == before
+
+
+def test_an_hour_is_one_value_however_it_is_written(predictor: ClickPredictor) -> None:
+    answers = predictor.predict_batch([{"hour_of_day": hour} for hour in ("09", "9", 9)])
+    assert np.ptp(answers.probability) < 1e-9
+    assert not answers.unseen[:, answers.features.index("hour_of_day")].any()
+
+
+def test_what_is_asked_wrongly_is_told_how_to_ask(predictor: ClickPredictor, files: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"found the columns advertizer, .*Did you mean 'advertiser'"):
+        predictor.predict({"advertizer": "adv1"})
+    with pytest.raises(InputError, match="use predict_batch"):
+        predictor.predict([IMPRESSION])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="is a folder"):
+        predictor.predict_batch(files)
+    with pytest.raises(InputError, match=r"end .* with \.parquet"):
+        predictor.predict_file(files / "log.csv", tmp_path / "answers.csv")
+    assert list(predictor.predict_batch(files / "log.csv", keys="id").keys) == ["id"]
+
+
+def test_nothing_to_learn_from_is_no_fault(predictor: ClickPredictor) -> None:
+    before = predictor.predict(IMPRESSION).probability
+    predictor.update([], [])
+    assert predictor.predict(IMPRESSION).probability == before
