@@ -103,7 +103,7 @@ def prepare(words: Sequence[str]) -> int:
         "PrepareOptions",
         [],
         bases=(config_class, PrepareOrder),
-        namespace={"__doc__": config_class.__doc__},
+        namespace={"__doc__": config_class.__doc__, "__module__": __name__},
         frozen=True,
         kw_only=True,
     )

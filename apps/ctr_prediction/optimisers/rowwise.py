@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from shared.errors import ConfigError
 
-__all__ = ["RowwiseOptimizer", "check", "share_nonzero", "share_zero_rows"]
+__all__ = ["RowwiseOptimizer", "check", "share_nonzero"]
 
 
 class RowwiseOptimizer(Optimizer):
@@ -88,8 +88,3 @@ def share_nonzero(parameters: Iterable[Tensor]) -> float:
     tensors = list(parameters)
     total = sum(tensor.numel() for tensor in tensors)
     return sum(int(torch.count_nonzero(tensor)) for tensor in tensors) / total if total else float("nan")
-
-
-def share_zero_rows(table: Tensor) -> float:
-    """Share of the rows of a table (rows, dim) that are zero throughout: ids the network has no use for."""
-    return float((table == 0).all(dim=1).double().mean())

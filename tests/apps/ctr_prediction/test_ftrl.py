@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.ctr_prediction.optimisers.ftrl import FTRL
-from apps.ctr_prediction.optimisers.rowwise import share_nonzero, share_zero_rows
+from apps.ctr_prediction.optimisers.rowwise import share_nonzero
 from shared.errors import ConfigError
 from tests.apps.ctr_prediction.optimiser_paths import DIM, ROWS, Array, gradients, interrupted, run, start
 
@@ -172,5 +172,4 @@ def test_impossible_settings_are_refused(arguments: dict[str, float], message: s
 def test_shares_of_zeros() -> None:
     table = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0], [2.0, 3.0]])
     assert share_nonzero([table, torch.ones(2)]) == 0.5
-    assert share_zero_rows(table) == 0.5
     assert np.isnan(share_nonzero([]))
