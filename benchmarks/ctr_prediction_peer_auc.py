@@ -31,7 +31,9 @@ from apps.ctr_prediction.features.encoded import Encoded
 from apps.ctr_prediction.features.feature_config import FeatureConfig
 from apps.ctr_prediction.features.row_encoder import RowEncoder
 from benchmarks.ctr_prediction_peers import deepctr_modules
+from shared.atomic import write_json
 from shared.prepared import PreparedSet
+from shared.report import ReportTable
 from shared.split_config import SplitConfig
 from shared.splits import role_values
 from shared.threads import one_thread
@@ -97,30 +99,43 @@ def peer_aucs(modules: tuple[Any, Any], rows: Rows, seed: int) -> list[float]:
     return found
 
 
+def measure(modules: tuple[Any, Any], options: argparse.Namespace) -> ReportTable:
+    """The AUC of every held-out fold after each epoch, and their mean."""
+    prepared = PreparedSet(options.set)
+    folds = prepared.split(options.split).folds if options.test is None else (options.test,)
+    means = []
+    for fold in folds:
+        rows = Rows(prepared, options.split, fold, tuple(options.exclude))
+        means.append(np.mean([peer_aucs(modules, rows, seed) for seed in options.seeds], axis=0))
+    lines = zip([*map(str, folds), "mean"], [*means, np.mean(means, axis=0)], strict=True)
+    return ReportTable(
+        f"DeepCTR-Torch's DCN, AUC after each epoch, split {options.split}",
+        ("scored", *(f"{epoch + 1} epochs" for epoch in range(EPOCHS))),
+        [(name, *(f"{auc:.4f}" for auc in aucs)) for name, aucs in lines],
+        f"Means over the seeds {options.seeds}; columns left out: {', '.join(options.exclude) or 'none'}.",
+    )
+
+
 def main() -> None:
-    """Measure and print."""
+    """Measure, print, and write what is asked for."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("set", type=Path, help="folder of a prepared click log")
     asked.add_argument("--split", default="folds")
     asked.add_argument("--test", default=None, help="the fold or role that is scored; every fold in turn by default")
     asked.add_argument("--exclude", nargs="*", default=[], help="columns that nobody may see")
     asked.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
+    asked.add_argument("--out", type=Path, help="JSON file for the table, as a README takes it")
     options = asked.parse_args()
     if (modules := deepctr_modules()) is None:
         raise SystemExit("DeepCTR-Torch is not installed: first `pip install deepctr-torch tqdm`.")
-    prepared = PreparedSet(options.set)
-    folds = prepared.split(options.split).folds if options.test is None else (options.test,)
-    table = Table(title=f"DeepCTR-Torch DCN, AUC, split {options.split}, seeds {options.seeds}")
-    for heading in ("scored", *(f"{epoch + 1} epochs" for epoch in range(EPOCHS))):
-        table.add_column(heading)
-    means = []
     with one_thread():
-        for fold in folds:
-            rows = Rows(prepared, options.split, fold, tuple(options.exclude))
-            means.append(np.mean([peer_aucs(modules, rows, seed) for seed in options.seeds], axis=0))
-            table.add_row(str(fold), *(f"{auc:.4f}" for auc in means[-1]))
-    table.add_row("mean", *(f"{auc:.4f}" for auc in np.mean(means, axis=0)))
+        made = measure(modules, options)
+    table = Table(*made.header, title=made.caption, caption=made.note)
+    for row in made.rows:
+        table.add_row(*row)
     Console().print(table)
+    if options.out:
+        write_json(options.out, {"tables": [made.to_dict()]})
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ is judged with the scan it belongs to, piece by piece: gaps in a branch, and air
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ class PatchDiscriminator(nn.Sequential):
 
     def __init__(self, filters: Sequence[int] = FILTERS) -> None:
         layers: list[nn.Module] = []
-        for channels, wide in zip((2, *filters), filters, strict=False):
+        for channels, wide in itertools.pairwise((2, *filters)):
             layers += [nn.Conv3d(channels, wide, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
         super().__init__(*layers, nn.Conv3d(filters[-1], 1, 1))
 

@@ -22,7 +22,8 @@ _SOFT = 0.5
 """Half the width of a tube's soft rim, in voxels."""
 _FAINTEST = 0.15
 """Share of blood in a voxel from which a vessel counts as visible: about 135 HU over the parenchyma, four standard
-deviations of a middling noise, as Rose's criterion asks for (A. Rose, J. Opt. Soc. Am. 1948: three to five)."""
+deviations of a middling noise, within Rose's criterion of three to five (J. Opt. Soc. Am. 1948). It was settled with
+the rendered reference volumes in sight: figures on those must say so, or it must be settled on phantoms alone."""
 
 
 def visible_radius(pixel_mm: float, section_mm: float, faintest: float = _FAINTEST) -> float:

@@ -53,7 +53,7 @@ class TableReader:
         """The values of a column that becomes a bag: (values,) the row of each, and the values, none missing."""
         campaign, name = crossed(column) or (None, column.name)
         rows, texts = self._items(name, column.separator or ",")
-        return rows, texts if campaign is None else paired(self.texts(campaign).at(rows), texts)
+        return rows, texts if campaign is None else paired(self._normalised(campaign).at(rows), texts)
 
 
 def _normalised(texts: Callable[[str], Texts], name: str) -> Texts:

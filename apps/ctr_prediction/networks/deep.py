@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ class DeepPart(nn.Module):
 def hidden_layers(width: int, sizes: Sequence[int], dropout: float) -> nn.Sequential:
     """Linear layers, each with ReLU and dropout, that start with activations as wide as the input (He et al. 2015)."""
     layers: list[nn.Module] = []
-    for n_in, n_out in zip([width, *sizes], sizes, strict=False):
+    for n_in, n_out in itertools.pairwise([width, *sizes]):
         layer = nn.Linear(n_in, n_out)
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         nn.init.zeros_(layer.bias)

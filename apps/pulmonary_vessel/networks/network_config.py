@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,7 +38,7 @@ class NetworkConfig:
             raise ConfigError(f"network.filters must be two or more numbers from 1; found {list(self.filters)}.")
         if self.kind == "unet" and len(self.filters) != PLAIN_LEVELS:
             raise ConfigError(f"A unet has {PLAIN_LEVELS} network.filters; found {list(self.filters)}.")
-        if self.kind == "segresnet" and any(b != 2 * a for a, b in zip(self.filters, self.filters[1:], strict=False)):
+        if self.kind == "segresnet" and any(b != 2 * a for a, b in itertools.pairwise(self.filters)):
             raise ConfigError(f"The network.filters of a segresnet double each time; found {list(self.filters)}.")
         if self.slices < 3 or self.slices % 2 == 0:
             raise ConfigError(f"network.slices must be odd and 3 or more; found {self.slices}.")

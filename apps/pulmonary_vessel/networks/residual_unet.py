@@ -8,6 +8,7 @@ Skip connections are sums.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -64,7 +65,7 @@ class ResidualUNet(nn.Module):
         coarse = filters[1:]
         convolution = CONVOLUTIONS[dimensions]
         self.stem = ConvNorm(dimensions, channels, filters[0])
-        pairs = list(zip(filters, coarse, strict=False))
+        pairs = list(itertools.pairwise(filters))
         self.down = nn.ModuleList(ConvNorm(dimensions, fine, wide, stride=2) for fine, wide in pairs)
         self.encoder = nn.ModuleList(ResidualBlock(dimensions, wide) for wide in coarse)
         self.up = nn.ModuleList(TRANSPOSED[dimensions](wide, fine, 2, 2) for fine, wide in pairs)

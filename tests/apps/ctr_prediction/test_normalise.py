@@ -5,6 +5,9 @@ import pytest
 
 from apps.ctr_prediction.features.columns import FEW, read_texts
 from apps.ctr_prediction.features.normalise import field_name, normalise, os_browser, two_octets, whole_numbers
+from apps.ctr_prediction.features.reading import TableReader
+from apps.ctr_prediction.features.selection import CROSSED
+from shared.prepared import Column
 
 
 def _as_text(values: list[object], column: str) -> list[object]:
@@ -61,3 +64,10 @@ def test_addresses_keep_two_octets() -> None:
 def test_whole_numbers_are_one_value_however_they_are_written() -> None:
     values = pa.array(["33.0", "33", "-5.0", "5.10", "1.0.0", "x.0", None], pa.large_string())
     assert whole_numbers(values).to_pylist() == ["33", "33", "-5", "5.10", "1.0.0", "x.0", None]
+
+
+def test_a_campaign_is_one_value_in_its_crosses_too() -> None:
+    column = Column(f"campaign{CROSSED}tags", "categories", "user", source=("campaign", "tags"))
+    written = [pa.table({"campaign": pa.array([name]), "tags": pa.array(["a,b"])}) for name in ("7", "7.0", 7.0, 7)]
+    found = [TableReader(table).values_in_rows(column)[1].values.to_pylist() for table in written]
+    assert found == [["7 a", "7 b"]] * 4
