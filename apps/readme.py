@@ -1,6 +1,6 @@
 """`python -m apps.readme` renews the generated blocks of all READMEs from cards and committed results.
 
-Kinds of block: `apps` (table of all apps), and of the app whose README it is `card NAME`, `crossval NAME` and
+Kinds of block: `apps` (table of all apps), and of the app whose README it is `card NAME`, `figures NAME` and
 `details NAME`, whose results lie beside the shipped weights, and `tables PATH [WORDS]`: the tables of a JSON file in
 the app's folder, all or those whose caption begins with these words.
 """
@@ -16,7 +16,7 @@ from shared.contract import App, discover, load
 from shared.errors import ConfigError
 from shared.evaluation import interval_text
 from shared.metrics import Metric
-from shared.publish import CROSSVAL
+from shared.publish import FIGURES
 from shared.readme import Block, fill
 from shared.report import ReportTable, captioned
 
@@ -42,7 +42,7 @@ def renewed(path: Path, app: App | None) -> str:
     kinds: dict[str, Block] = {"apps": lambda _: _apps_table(list(discover().values()))}
     if app is not None:
         kinds["card"] = lambda name: load(app.predictor).from_pretrained(name).card.to_markdown()
-        kinds["crossval"] = lambda name: _crossval_table(app, name)
+        kinds["figures"] = lambda name: _figures_table(app, name)
         kinds["details"] = lambda name: _details_tables(app, name)
         kinds["tables"] = lambda words: _stored_tables(app.folder, words)
     return fill(path.read_text(encoding="utf-8"), kinds)
@@ -79,28 +79,34 @@ def _apps_table(apps: Sequence[App]) -> str:
 
 def _results(app: App, name: str) -> tuple[Mapping[str, Any], list[str]]:
     """The committed figures of a shipped model, and all models in them, the best first."""
-    results: Mapping[str, Any] = read_json(app.folder / "pretrained" / name / CROSSVAL)
+    results: Mapping[str, Any] = read_json(app.folder / "pretrained" / name / FIGURES)
     metric = load(app.experiment).primary_metric()
-    means = {model: spread["mean"] for model, spread in results["folds"].items() if spread["mean"] is not None}
-    return results, sorted(means, key=lambda model: means[model], reverse=metric.higher_is_better)
+    values = {model: _primary(results, model, metric) for model in results["models"]}
+    known = {model: value for model, value in values.items() if value is not None}
+    return results, sorted(known, key=lambda model: known[model], reverse=metric.higher_is_better)
 
 
-def _crossval_table(app: App, name: str) -> str:
+def _primary(results: Mapping[str, Any], model: str, metric: Metric) -> float | None:
+    """The primary metric of a model: the mean over folds where there are folds."""
+    if "folds" in results:
+        return results["folds"][model]["mean"]
+    return results["models"][model]["metrics"][metric.name]["estimate"]
+
+
+def _figures_table(app: App, name: str) -> str:
     """Network and classical models on the same held-out rows."""
     results, ranked = _results(app, name)
     metrics: Sequence[Metric] = load(app.experiment).metrics
     primary = load(app.experiment).primary_metric()
-    header = ["model", f"{_heading(primary)}, mean over folds (sd)", *(_heading(metric) for metric in metrics)]
+    folds = results.get("folds")
+    header = ["model", *([f"{_heading(primary)}, mean over folds (sd)"] if folds else []), *map(_heading, metrics)]
     rows = []
     for model in ranked:
-        spread, figures = results["folds"][model], results["models"][model]["metrics"]
-        rows.append(
-            [
-                f"**{model}**" if model == results["reference"] else model,
-                f"{primary.format(spread['mean'])} ({primary.format(spread['sd over folds'])})",
-                *(interval_text(metric, figures[metric.name]) for metric in metrics),
-            ]
-        )
+        row = [f"**{model}**" if model == results["reference"] else model]
+        if folds:
+            row.append(f"{primary.format(folds[model]['mean'])} ({primary.format(folds[model]['sd over folds'])})")
+        figures = results["models"][model]["metrics"]
+        rows.append([*row, *(interval_text(metric, figures[metric.name]) for metric in metrics)])
     note = (
         f"{results['protocol']}; scored unit: {results['scored_unit']}; square brackets: {100 * results['level']:g} % "
         f"interval over {results['resamples']} resamples of whole groups ({results['group']})."

@@ -1,7 +1,9 @@
-"""From a run to a model that ships: its card gets the figures of a cross-validation of the same recipe.
+"""From a run to a model that ships: its card gets figures of rows that were held out.
 
-The shipped weights are trained on more than any fold was, so their own figures cannot be measured; the card says so,
-and everybody can recompute its figures from the out-of-fold predictions that lie beside it.
+Either those of a cross-validation of the same recipe: the shipped weights are then trained on more than any fold was,
+so that their own figures cannot be measured, and the card says so. Or the run's own, where it held groups out and ships
+as it is: the way where data are generated and a group more or less costs nothing. Everybody can recompute the figures
+from the predictions that lie beside the card.
 """
 
 from __future__ import annotations
@@ -27,13 +29,16 @@ from shared.run import Run, dotted
 from shared.splits import LEAKY
 from shared.table import Table, read_table, require, take, write_table
 
-__all__ = ["CROSSVAL", "OUT_OF_FOLD", "card_metrics", "further_results", "publish"]
+__all__ = ["FIGURES", "HELD_OUT", "OUT_OF_FOLD", "card_metrics", "further_results", "publish"]
 
 OUT_OF_FOLD = "oof.parquet"
-"""Out-of-fold predictions beside the card: the columns an app may publish, and no others."""
+"""Predictions of held-out rows beside the card: the columns an app may publish, and no others."""
 
-CROSSVAL = "crossval.json"
+FIGURES = "figures.json"
 """Figures of the network and of all classical models on the same held-out rows."""
+
+HELD_OUT = "held_out"
+"""Entry of metrics.json: the part of the run's own split that was scored; absent where another set was."""
 
 ITEM = "item"
 """Column of those predictions that numbers what was scored."""
@@ -47,51 +52,73 @@ FREE_TO_DIFFER = frozenset({"split.test", "split.validation", "fit.seed", "fit.p
 """Settings of a recipe that differ between a fold's training and the shipped one by nature."""
 
 
-def publish(app: App, predictor: Predictor, crossval: Path, out: Path) -> Card:
+def publish(app: App, predictor: Predictor, scored: Path, out: Path) -> Card:
     """Write a model folder whose card is complete.
 
     Args:
         app: whose model it is.
-        predictor: loaded from the run to ship, which was trained on every fold.
-        crossval: folder of the cross-validation.
+        predictor: loaded from the run to ship.
+        scored: folder of a cross-validation, for a run that was trained on every fold; else the run's own, evaluated.
         out: folder to write; its name becomes the model's name.
 
     Returns:
         The card as written.
 
     Raises:
-        ConfigError: the cross-validation is not one of this recipe on these data, or the card would be incomplete.
+        ConfigError: the figures are not of this recipe on these data, or the card would be incomplete.
     """
-    run = Run.open(crossval, app.package)
+    run = Run.open(scored, app.package)
     _check_same_recipe(predictor.card, run)
+    held_out = predictor.card.recipe["split"]["test"] is not None
+    if held_out:
+        _check_own_figures(predictor.card, run)
+    else:
+        _check_all_folds(run)
     results = read_json(run.metrics)
-    table = out_of_fold(app, network_rows(read_table(run.predictions)))
-    data = predictor.card.data
+    table = network_rows(read_table(run.predictions))
+    if "seed" not in table:
+        table = labelled(table, NETWORK, seed=predictor.card.recipe["fit"]["seed"])
+    table = out_of_fold(app, table)
     with tempfile.TemporaryDirectory() as folder:
-        beside = {OUT_OF_FOLD: Path(folder) / OUT_OF_FOLD, CROSSVAL: Path(folder) / CROSSVAL}
+        beside = {OUT_OF_FOLD: Path(folder) / OUT_OF_FOLD, FIGURES: Path(folder) / FIGURES}
         write_table(beside[OUT_OF_FOLD], table)
-        write_json(beside[CROSSVAL], results)
-        beside |= further_results(app, crossval)
+        write_json(beside[FIGURES], results)
+        beside |= further_results(app, scored)
         predictor.card = dataclasses.replace(
             predictor.card,
             name=out.name,
             status="published",
             protocol=(
                 f"{results['protocol']}. Scored unit: {app.scored_unit}; intervals resample whole groups "
-                f"({app.resampling_unit}). The shipped weights were trained once more on {_seen(predictor.card)} and "
-                "have no figures of their own."
+                f"({app.resampling_unit}). {_whose(predictor.card)}"
             ),
             metrics=card_metrics(app, table),
             oof={
                 "file": OUT_OF_FOLD,
                 "sha256": sha256_of(beside[OUT_OF_FOLD]),
                 "manifest_hash": run.data_manifest_hash,
-                "command": f"python -m {app.package} crossval --config {out.name} --data DATA --out GRID",
+                "command": _command(app, out.name, held_out=held_out),
             },
-            licence_weights=f"as the data: {'; '.join(str(item['licence']) for item in data)}",
-            research_only=not all(str(item["licence"]) in OPEN_LICENCES for item in data),
+            **_licence(predictor.card),
         )
         return predictor.save_pretrained(out, beside=beside)
+
+
+def _command(app: App, name: str, *, held_out: bool) -> str:
+    """What gives the figures again."""
+    program = f"python -m {app.package}"
+    if held_out:
+        return f"{program} train --config {name} --data DATA --out RUN && {program} evaluate RUN"
+    return f"{program} crossval --config {name} --data DATA --out GRID"
+
+
+def _licence(card: Card) -> dict[str, Any]:
+    """Fields of the card that follow from the licences of its data."""
+    licences = [str(item["licence"]) for item in card.data]
+    return {
+        "licence_weights": f"as the data: {'; '.join(licences)}",
+        "research_only": not all(licence in OPEN_LICENCES for licence in licences),
+    }
 
 
 def further_results(app: App, crossval: Path) -> dict[str, Path]:
@@ -139,28 +166,48 @@ def card_metrics(app: App, table: Table, resamples: int = 1000) -> dict[str, Map
     return summary["models"][NETWORK]["metrics"]
 
 
-def _seen(card: Card) -> str:
-    """Which folds the shipped weights were trained on."""
-    validation = card.recipe["split"]["validation"]
-    return "all folds" if validation is None else f"all folds but {validation}, which was validated on"
+def _whose(card: Card) -> str:
+    """Whether the shipped weights are the scored ones, or what they were trained on."""
+    split = card.recipe["split"]
+    if split["test"] is not None:
+        return "The shipped weights are the ones that were scored."
+    validation = split["validation"]
+    seen = "all folds" if validation is None else f"all folds but {validation}, which was validated on"
+    return f"The shipped weights were trained once more on {seen} and have no figures of their own."
 
 
-def _check_same_recipe(card: Card, crossval: Run) -> None:
-    """Raise ConfigError unless the cross-validation tells how good a model of this card is."""
-    settings = yaml.safe_load(crossval.config.read_text(encoding="utf-8"))
+def _check_same_recipe(card: Card, scored: Run) -> None:
+    """Raise ConfigError unless what was scored has the recipe and the data of this card."""
     recipe = dotted(card.recipe)
-    scored = dotted(settings)
-    differing = [key for key, value in recipe.items() if key not in FREE_TO_DIFFER and value != scored.get(key)]
+    settings = dotted(yaml.safe_load(scored.config.read_text(encoding="utf-8")))
+    differing = [key for key, value in recipe.items() if key not in FREE_TO_DIFFER and value != settings.get(key)]
     if differing:
-        told = "; ".join(f"{key} {recipe[key]!r} in the run, {scored.get(key)!r} there" for key in differing)
+        told = "; ".join(f"{key} {recipe[key]!r} in the run, {settings.get(key)!r} there" for key in differing)
         raise ConfigError(f"The cross-validation is of another recipe: {told}. Repeat one of them like the other.")
-    if card.recipe["split"]["test"] is not None:
-        raise ConfigError("The run held rows out. A model to ship is trained on every fold: --split.test null.")
-    if card.recipe["split"]["name"].startswith(LEAKY) or settings["folds"] is not None:
-        raise ConfigError("A card's figures come from all folds of a split that cuts no group.")
+    if card.recipe["split"]["name"].startswith(LEAKY):
+        raise ConfigError("A card's figures come from a split that cuts no group.")
     hashes = [item["manifest_hash"] for item in card.data]
-    if crossval.data_manifest_hash not in hashes:
+    if scored.data_manifest_hash not in hashes:
         raise ConfigError(
-            f"The cross-validation was run on another prepared set ({crossval.data_manifest_hash}) than the model was "
+            f"The cross-validation was run on another prepared set ({scored.data_manifest_hash}) than the model was "
             f"trained on ({', '.join(hashes)})."
+        )
+
+
+def _check_all_folds(crossval: Run) -> None:
+    """Raise ConfigError unless the cross-validation held out every fold in turn."""
+    settings = yaml.safe_load(crossval.config.read_text(encoding="utf-8"))
+    if settings.get("folds", ()) is not None:
+        raise ConfigError("A card's figures come from a cross-validation over all folds.")
+
+
+def _check_own_figures(card: Card, run: Run) -> None:
+    """Raise ConfigError unless the run's figures are of the very rows that it held out."""
+    split = card.recipe["split"]
+    found = read_json(run.metrics).get(HELD_OUT) if run.metrics.is_file() else None
+    if found != {"split": split["name"], "test": split["test"]}:
+        raise ConfigError(
+            f"{run.folder} has no figures of the rows that the model held out (split {split['name']!r}, "
+            f"{split['test']!r}). Run `evaluate` on it without --data; or train on every fold (--split.test null) and "
+            "give --crossval."
         )

@@ -139,9 +139,9 @@ class CardConfig:
     model: str | None = None
     """Name of a shipped model, or a run or model folder; by default the app's best."""
     publish: Path | None = None
-    """Folder to publish to: the model is written there with the figures of `crossval`."""
+    """Folder to publish to: the model is written there with the figures of `crossval`, or with the run's own."""
     crossval: Path | None = None
-    """Folder of the cross-validation of the same recipe, whose out-of-fold predictions the card's figures come from."""
+    """Folder of the cross-validation of the same recipe, for a run on every fold: its figures are the card's."""
 
 
 def training_settings(config: BaseTrainConfig, config_class: type[Config]) -> Config:

@@ -19,7 +19,7 @@ from shared.experiment import Experiment
 from shared.fit import fit, is_first_process
 from shared.predictor import Predictor
 from shared.progress import counted
-from shared.publish import publish
+from shared.publish import HELD_OUT, publish
 from shared.results import NETWORK, labelled, network_rows, write_results
 from shared.run import Run
 from shared.table import Table, concatenate, read_table, take
@@ -130,13 +130,17 @@ def evaluate(app: App, config: EvaluateConfig) -> None:
         ]
     table: Table = concatenate(tables)
     protocol = f"Split {split.name!r} of the run's set, held out: {split.test!r}"
+    own_rows: dict[str, Any] = {HELD_OUT: {"split": split.name, "test": split.test}}
     if config.data is not None:
         table, left_out = _unseen(table, app.resampling_unit, predictor.card.training_groups)
         protocol = (
             f"All rows of {config.data.name!r}, another set than the run's; left out, because the run was trained on "
             f"them: {left_out} of their {app.resampling_unit} groups"
         )
-    write_results(run, scored_on, table, protocol=protocol, resamples=config.resamples, level=config.level)
+        own_rows = {}
+    write_results(
+        run, scored_on, table, protocol=protocol, extra=own_rows, resamples=config.resamples, level=config.level
+    )
     print(f"{run.metrics}\n{run.report}")
 
 
@@ -176,12 +180,28 @@ def export(app: App, config: ExportConfig) -> None:
 
 
 def card(app: App, config: CardConfig) -> None:
-    """Print the card of a model, or publish a run with the figures of a cross-validation of the same recipe."""
+    """Print the card of a model, or publish a run with figures of rows that were held out."""
     predictor = predictor_class(app).from_pretrained(config.model)
     if config.publish is None:
         print(predictor.card.to_markdown())
         return
-    if config.crossval is None:
-        raise ConfigError("A published card needs figures: give --crossval the folder of a cross-validation.")
-    published = publish(app, predictor, config.crossval, config.publish)
+    published = publish(app, predictor, _scored(predictor, config), config.publish)
     print(f"{config.publish} holds {published.label} with {len(published.metrics)} metrics.")
+
+
+def _scored(predictor: Predictor, config: CardConfig) -> Path:
+    """Folder with the figures to publish. Raises ConfigError where there are none, or not those of this model."""
+    held_out = predictor.card.status == "run" and predictor.card.recipe["split"]["test"] is not None
+    if config.crossval is not None:
+        if held_out:
+            raise ConfigError(
+                "The run held rows out. Leave --crossval out to publish it with its own figures, or train on every "
+                "fold: --split.test null."
+            )
+        return config.crossval
+    if config.model is None or not held_out:
+        raise ConfigError(
+            "A published card needs figures: give --crossval the folder of a cross-validation, or publish a run that "
+            "held rows out and has been evaluated."
+        )
+    return Path(config.model)

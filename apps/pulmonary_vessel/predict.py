@@ -20,12 +20,12 @@ from apps.pulmonary_vessel.inference_config import InferenceConfig
 from apps.pulmonary_vessel.lung_mask import LungMask, find_lungs, number_lungs
 from apps.pulmonary_vessel.model import build_network
 from apps.pulmonary_vessel.networks.network_config import NetworkConfig
-from apps.pulmonary_vessel.results import VesselSegmentation, volumes_ml
+from apps.pulmonary_vessel.results import VesselSegmentation, structures, volumes_ml
 from apps.pulmonary_vessel.scan_source import Source, read_mask, read_scan
 from apps.pulmonary_vessel.verb_config import PredictConfig
 from shared.card import Card
 from shared.contract import App
-from shared.errors import InputError
+from shared.errors import ConfigError, InputError
 from shared.export import DynamicAxes
 from shared.formats.volume import SUFFIXES, Volume
 from shared.predictor import Predictor
@@ -75,6 +75,7 @@ class VesselSegmenter(Predictor):
         lung_mask: Source | None = None,
         threshold: float | None = None,
         return_probability: bool = False,
+        return_structures: bool = False,
     ) -> VesselSegmentation:
         """Segment one scan.
 
@@ -85,18 +86,27 @@ class VesselSegmenter(Predictor):
             lung_mask: of the same kinds, on the scan's grid, not 0 in the lungs; by default they are found.
             threshold: probability from which a voxel is vessel, 0 to 1; by default the card's.
             return_probability: keep the probability of each voxel too, four times the memory of the mask.
+            return_structures: also tell apart what the model was trained to: airways, arteries, veins.
 
         Raises:
+            ConfigError: structures are asked of a model that knows vessels only.
             InputError: no scan in form: damaged, NaN or infinity, no voxel size, missing slices, several series, a lung
                 mask on another grid, or an argument of the wrong kind.
         """
         limit = self._limit(threshold)
+        if return_structures:
+            self._check_structures()
         volume = read_scan(scan, spacing)
         given = None if lung_mask is None else read_mask(lung_mask, volume, LUNG_MASK)
-        return self.segment(volume, given, limit, return_probability)
+        return self.segment(volume, given, limit, return_probability, return_structures)
 
     def segment(
-        self, volume: Volume, lung: npt.NDArray[np.bool_] | None, threshold: float, return_probability: bool = False
+        self,
+        volume: Volume,
+        lung: npt.NDArray[np.bool_] | None,
+        threshold: float,
+        return_probability: bool = False,
+        return_structures: bool = False,
     ) -> VesselSegmentation:
         """Segment a scan that has been read.
 
@@ -105,14 +115,16 @@ class VesselSegmenter(Predictor):
             lung: on its grid, or None to find them.
             threshold: probability from which a voxel is vessel.
             return_probability: keep the probability too.
+            return_structures: tell structures apart too.
         """
         grid = volume.geometry
         step = grid.standard_spacing
         hu = np.ascontiguousarray(grid.to_standard(volume.hu))
         lungs = find_lungs(hu, step) if lung is None else number_lungs(grid.to_standard(lung), step)
-        probability = self._probability_in(hu, lungs, step)
+        shown = self.config.outputs if return_structures else self.config.outputs[:1]
+        outputs = self._outputs_in(hu, lungs, step, len(shown))
         voxel_mm3 = float(np.prod(step))
-        mask = vessel_mask(probability, lungs.mask, threshold, voxel_mm3, self.cleaning)
+        mask = vessel_mask(outputs[0], lungs.mask, threshold, voxel_mm3, self.cleaning)
 
         def turned(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
             return np.ascontiguousarray(grid.from_standard(array))
@@ -123,7 +135,8 @@ class VesselSegmenter(Predictor):
             model=self.card.label,
             mask=turned(mask),
             lung=turned(lungs.mask),
-            probability=turned(probability) if return_probability else None,
+            probability=turned(outputs[0]) if return_probability else None,
+            structures=turned(structures(mask, dict(zip(shown, outputs, strict=True)))) if return_structures else None,
             threshold=threshold,
             spacing_mm=grid.spacing_zyx,
             origin_mm=grid.origin,
@@ -142,20 +155,33 @@ class VesselSegmenter(Predictor):
         Returns:
             float32 on the same grid, 0 outside the lung.
         """
+        return self._outputs(hu, spacing, lung, 1)[0]
+
+    def _outputs(
+        self, hu: npt.NDArray[Any], spacing: Spacing, lung: npt.NDArray[Any], count: int
+    ) -> npt.NDArray[np.float32]:
+        """(count, z, y, x) probability of the first outputs of the network."""
         return inference.probability(
-            lambda window: self.network(window)[:, :1],
+            lambda window: self.network(window)[:, :count],
             hu,
             spacing,
             lung,
             factor=self.config.factor,
+            outputs=count,
             config=self.inference,
             device=self.device,
-        )[0]
+        )
 
-    def _probability_in(self, hu: npt.NDArray[Any], lungs: LungMask, spacing: Spacing) -> npt.NDArray[np.float32]:
+    def _outputs_in(
+        self, hu: npt.NDArray[Any], lungs: LungMask, spacing: Spacing, count: int
+    ) -> npt.NDArray[np.float32]:
         if lungs.reason is not None:
-            return np.zeros(hu.shape, dtype=np.float32)
-        return self.probability(hu, spacing, lungs.mask)
+            return np.zeros((count, *hu.shape), dtype=np.float32)
+        return self._outputs(hu, spacing, lungs.mask, count)
+
+    def _check_structures(self) -> None:
+        if len(self.config.outputs) == 1:
+            raise ConfigError(f"{self.card.label} tells vessels only: no structures can be told apart.")
 
     def _limit(self, threshold: Any) -> float:
         if threshold is None:
@@ -181,7 +207,13 @@ def predict(app: App, config: PredictConfig) -> None:
     targets = list(_targets(config.files, config.out))
     predictor = VesselSegmenter.from_pretrained(config.model)
     for path, target in zip(config.files, targets, strict=True):
-        answer = predictor.predict(path, spacing=config.spacing, lung_mask=config.lung_mask, threshold=config.threshold)
+        answer = predictor.predict(
+            path,
+            spacing=config.spacing,
+            lung_mask=config.lung_mask,
+            threshold=config.threshold,
+            return_structures=config.structures,
+        )
         if target is not None:
             target.parent.mkdir(parents=True, exist_ok=True)
             answer.save(target)

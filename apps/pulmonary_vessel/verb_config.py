@@ -33,6 +33,8 @@ class PredictConfig(ScanConfig):
     """Folders of DICOM files, any file of a series, or files .nii, .nii.gz, .mha, .mhd, .nrrd, .npy."""
     out: Path | None = None
     """Mask file to write, or of several scans the folder for them; by default none is written."""
+    structures: bool = False
+    """Write what the model tells apart instead of a mask: 1 vessel, 2 artery, 3 vein, 4 airway."""
     json: bool = False
     """Print one JSON object a line instead of text."""
 

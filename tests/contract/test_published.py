@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,21 @@ def test_a_publication_needs_figures_of_the_same_recipe(subject: Subject, tmp_pa
     (other / "config.yaml").write_text(text)
     assert "another recipe" in command(subject.app, *words, "--crossval", other).refused()
     assert not (tmp_path / "best").exists()
+
+
+def test_a_run_that_held_rows_out_is_published_with_its_own_figures(subject: Subject, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(subject.run, run, ignore=shutil.ignore_patterns("metrics.json", "predictions.parquet"))
+    words = ("card", "--model", run, "--publish", tmp_path / "own")
+    assert "evaluate" in command(subject.app, *words).refused()
+    command(subject.app, "evaluate", run, "--baselines", "false", "--resamples", 20).done()
+    assert "--crossval" in command(subject.app, *words, "--crossval", subject.run.parent / "grid").refused()
+    command(subject.app, *words).done()
+    card = assert_card_is_whole(subject.app, tmp_path / "own")
+    assert "are the ones that were scored" in card.protocol
+    table = read_table(tmp_path / "own" / OUT_OF_FOLD)
+    assert_same_figures(card.metrics, card_metrics(subject.app, table))
+    assert not set(table[subject.app.resampling_unit].astype(str)) & set(card.training_groups)
 
 
 def test_an_app_without_models_says_so(subject: Subject) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import SimpleITK
+import torch
 
 from apps.pulmonary_vessel import VesselSegmentation, VesselSegmenter
+from apps.pulmonary_vessel.model import build_network
+from apps.pulmonary_vessel.networks.network_config import NetworkConfig
 from apps.pulmonary_vessel.predict import scan_name
-from shared.errors import InputError
+from apps.pulmonary_vessel.results import STRUCTURES, structures
+from shared.contract import as_plain
+from shared.errors import ConfigError, InputError
 from shared.formats.volume import Geometry, image_of, write_volume
 from tests.apps.pulmonary_vessel.made_segmenter import bright_segmenter
 from tests.apps.pulmonary_vessel.made_tubes import SPACING as STEP
@@ -171,6 +177,34 @@ def test_cleaning_is_the_cards(scan: npt.NDArray[np.int16], expected: VesselSegm
     cleaned = bright_segmenter(smallest_mm3=60.0).predict(scan, spacing=STEP)
     assert 0 < cleaned.mask.sum() < expected.mask.sum()
     assert not (cleaned.mask > expected.mask).any()
+
+
+def test_structures_are_told_by_the_more_probable() -> None:
+    mask = np.array([[[1, 1, 0, 0, 1]]], dtype=np.uint8)
+    rows = {"vessel": [9, 9, 0, 0, 9], "artery": [6, 2, 9, 0, 5], "vein": [4, 8, 0, 0, 5], "airway": [9, 0, 6, 4, 0]}
+    outputs = {name: np.array([[row]], dtype=np.float32) / 10 for name, row in rows.items()}
+    assert structures(mask, outputs).tolist() == [[[2, 3, 4, 0, 2]]]
+    airways_only = {name: outputs[name] for name in ("vessel", "airway")}
+    assert structures(mask, airways_only).tolist() == [[[1, 1, 4, 0, 1]]]
+
+
+def test_a_model_with_more_outputs_writes_them_in_one_file(scan: npt.NDArray[np.int16], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = NetworkConfig(kind="residual", filters=(2, 4), artery_vein=True, airways=True)
+    card = dataclasses.replace(bright_segmenter().card, network=as_plain(config))
+    segmenter = VesselSegmenter(card, build_network(config))
+    answer = segmenter.predict(scan, spacing=STEP, return_structures=True)
+    assert answer.structures is not None
+    np.testing.assert_array_equal(np.isin(answer.structures, (1, 2, 3)), answer.mask > 0)
+    assert not (answer.structures[answer.lung == 0]).any()
+    assert (answer.structures == STRUCTURES["airway"]).any()
+    answer.save(tmp_path / "found.nrrd")
+    np.testing.assert_array_equal(
+        SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(tmp_path / "found.nrrd")), answer.structures
+    )
+    assert segmenter.predict(np.full((20, 30, 30), 40), spacing=STEP, return_structures=True).status == "undecided"
+    with pytest.raises(ConfigError, match="vessels only"):
+        bright_segmenter().predict(scan, spacing=STEP, return_structures=True)
 
 
 def test_a_saved_mask_needs_a_known_ending(expected: VesselSegmentation, tmp_path: Path) -> None:
