@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import yaml
 
+from apps.pulmonary_vessel.error_picture import picture_name, write_panel
 from apps.pulmonary_vessel.evaluate import METRICS, scored
 from apps.pulmonary_vessel.result_tables import SHOWN
 from apps.pulmonary_vessel.verb_config import CompareConfig
@@ -18,11 +20,12 @@ from shared.card import Card
 from shared.contract import App
 from shared.errors import ConfigError
 from shared.evaluation import interval_text, summarise
+from shared.metrics.dense import MEAN_DICE
 from shared.pretrained import CARD
 from shared.report import ReportTable
 from shared.results import labelled, network_rows
 from shared.run import WIDER_STUDY, Run, dotted
-from shared.table import Table, concatenate, read_table
+from shared.table import Table, concatenate, read_table, take
 
 __all__ = ["compare"]
 
@@ -35,6 +38,8 @@ class _Scored:
     """A run with what it cost and what its network found."""
 
     name: str
+    outputs: Path
+    """Folder with the pictures of its errors."""
     settings: Mapping[str, Any]
     parameters: int
     minutes: float
@@ -52,6 +57,7 @@ class _Scored:
         epochs = [json.loads(line) for line in run.log.read_text(encoding="utf-8").splitlines()]
         return cls(
             name=run.folder.resolve().name,
+            outputs=run.outputs,
             settings=dotted(yaml.safe_load(run.config.read_text(encoding="utf-8"))),
             parameters=card.parameters or 0,
             minutes=sum(epoch["seconds"] for epoch in epochs) / 60,
@@ -67,11 +73,11 @@ class _Scored:
 
 
 def compare(app: App, config: CompareConfig) -> None:
-    """Write one line for each run, as JSON that a README takes its tables from.
+    """Write one line for each run, as JSON that a README takes its tables from, and a picture of one scan in all runs.
 
     Raises:
         ConfigError: two runs have one name, or one is not scored.
-        InputError: a folder is no run, or two were scored on different scans.
+        InputError: a folder is no run, two were scored on different scans, or a picture is not there.
     """
     runs = [_Scored.read(folder, app) for folder in config.runs]
     names = [run.name for run in runs]
@@ -84,6 +90,17 @@ def compare(app: App, config: CompareConfig) -> None:
     command = f"python -m {app.package} compare RUN OTHER... --out FILE"
     write_json(config.out, {"command": command, **summary, "tables": [shown.to_dict() for shown in tables]})
     print(config.out)
+    if config.picture is not None:
+        item = config.scan or _most_different(runs)
+        write_panel(config.picture, {run.name: run.outputs / picture_name(item) for run in runs})
+        print(config.picture)
+
+
+def _most_different(runs: Sequence[_Scored]) -> str:
+    """The scan on which the runs' Dice has the greatest spread."""
+    items = sorted(set(runs[0].table["item"].tolist()))
+    dice = [[MEAN_DICE(take(run.table, run.table["item"] == item)) for run in runs] for item in items]
+    return str(items[int(np.nanargmax(np.nanstd(np.array(dice, dtype=float), axis=1)))])
 
 
 def _figures(runs: Sequence[_Scored], summary: Mapping[str, Any]) -> ReportTable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,16 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib import colors
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 from matplotlib.patches import Patch
 
 from apps.pulmonary_vessel.data import PreparedScan
 from apps.pulmonary_vessel.measures.counts import KINDS, VESSEL
 from apps.pulmonary_vessel.measures.grids import bounding_box
 from shared.atomic import atomic_path
+from shared.errors import InputError
 
-__all__ = ["OUTCOMES", "error_figure", "outcomes", "write_error_picture"]
+__all__ = ["OUTCOMES", "error_figure", "outcomes", "picture_name", "write_error_picture", "write_panel"]
 
 OUTCOMES = {
     "vessel, found": "#c9c9c9",
@@ -30,6 +32,7 @@ SLAB_MM, SLABS = 8.0, 3
 """Thickness and number of the slabs: through the whole lung a dense tree hides everything."""
 _BLACK_HU, _WHITE_HU, _DIMMED = -1000.0, 200.0, 0.4
 _DPI, _INCH = 110, 4.0
+_PANEL_INCH = 7.0
 
 Picture = npt.NDArray[np.float64]
 
@@ -92,6 +95,35 @@ def _slabs(scan: PreparedScan, codes: npt.NDArray[np.uint8]) -> Iterator[tuple[f
 def write_error_picture(path: Path, scan: PreparedScan, mask: npt.NDArray[Any]) -> None:
     """Write the picture of a scan's mask as PNG, atomically; a phantom or rendering is called so."""
     figure = error_figure(scan, mask)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=_DPI, format="png", metadata={"Software": None})
+
+
+def picture_name(item: str) -> str:
+    """Name of the file that an item's picture has in the outputs of a run."""
+    return f"{item.replace('/', '_').replace(' ', '_')}.png"
+
+
+def write_panel(path: Path, pictures: Mapping[str, Path]) -> None:
+    """Put pictures that `write_error_picture` wrote in one, two a row, each under its name.
+
+    Raises:
+        InputError: one is not there.
+    """
+    missing = [source for source in pictures.values() if not source.is_file()]
+    if missing:
+        raise InputError(f"There is no picture {missing[0]}: evaluate that run again, on a set that has the scan.")
+    shown = [imread(source) for source in pictures.values()]
+    rows = -(-len(shown) // 2)
+    height = max(picture.shape[0] / picture.shape[1] for picture in shown) * _PANEL_INCH + 0.3
+    figure = Figure(figsize=(2 * _PANEL_INCH, rows * height), facecolor="black", layout="constrained")
+    grid = np.ravel(figure.subplots(rows, 2))
+    for axes in grid:
+        axes.set_axis_off()
+    for axes, name, picture in zip(grid, pictures, shown, strict=False):
+        axes.imshow(picture, interpolation="bilinear")
+        axes.set_title(name, color="white", fontsize=10)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=_DPI, format="png", metadata={"Software": None})

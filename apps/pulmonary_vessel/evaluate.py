@@ -13,7 +13,7 @@ import numpy.typing as npt
 from apps.pulmonary_vessel.cleaning import vessel_mask
 from apps.pulmonary_vessel.cleaning_config import CleaningConfig
 from apps.pulmonary_vessel.data import PreparedScan
-from apps.pulmonary_vessel.error_picture import write_error_picture
+from apps.pulmonary_vessel.error_picture import picture_name, write_error_picture
 from apps.pulmonary_vessel.measures.agreement import agreement
 from apps.pulmonary_vessel.measures.counts import KINDS, Reference
 from apps.pulmonary_vessel.measures.points import POINT_KINDS, point_table
@@ -143,11 +143,11 @@ class Scoring:
     def _keep(self, scan: PreparedScan, found: npt.NDArray[np.float32], mask: npt.NDArray[np.uint8]) -> None:
         if self.outputs is None:
             return
-        name = str(scan.facts["item"]).replace("/", "_").replace(" ", "_")
+        picture = self.outputs / picture_name(str(scan.facts["item"]))
         if scan.truth != "none":
-            write_error_picture(self.outputs / f"{name}.png", scan, mask)
+            write_error_picture(picture, scan, mask)
         if self.keep_maps:
-            with atomic_path(self.outputs / f"{name}.npz") as path, path.open("wb") as stream:
+            with atomic_path(picture.with_suffix(".npz")) as path, path.open("wb") as stream:
                 np.savez_compressed(stream, allow_pickle=False, probability=found.astype(np.float16))
 
 

@@ -84,3 +84,7 @@ class CompareConfig:
     """Run folders that `evaluate` has scored on the same scans; the first is what the others are compared with."""
     out: Path
     """JSON file to write, from which a README takes its tables."""
+    picture: Path | None = None
+    """PNG to write as well: where each run is right and wrong on one scan, side by side."""
+    scan: str | None = None
+    """Item to draw in it; by default the one on which the runs differ most in Dice."""

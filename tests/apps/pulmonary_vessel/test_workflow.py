@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from matplotlib.image import imread
 
 from apps.pulmonary_vessel.app import APP
 from apps.pulmonary_vessel.baselines import BASELINES
@@ -179,7 +180,9 @@ def test_runs_stand_side_by_side(place: Path, tmp_path: Path, capsys) -> None:
     words = ("compare", place / "run", place / "uncleaned", "--out", tmp_path / "compared.json")
     assert "not scored" in refusal(capsys, *words)
     assert ask("evaluate", place / "uncleaned", "--resamples", 20, "--baselines", "false") == 0
-    assert ask(*words) == 0
+    assert ask(*words, "--picture", tmp_path / "errors.png") == 0
+    assert imread(tmp_path / "errors.png")[..., :3].max() > 0.9
+    assert "no picture" in refusal(capsys, *words, "--picture", tmp_path / "errors.png", "--scan", "nobody")
     figures, differences = read_json(tmp_path / "compared.json")["tables"]
     assert [row[:2] for row in figures["rows"]] == [
         ["run", "the recipe"], ["uncleaned", "--fit.epochs 1, --cleaning.smallest_mm3 0.0"],
