@@ -18,7 +18,7 @@ def files() -> tuple[Path, ...]:
     """Every file that is tracked, or new and not ignored. Skips where this is no checkout."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     try:
-        listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, encoding="utf-8", check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git checkout")
     paths = (REPOSITORY / name for name in listed.splitlines())

@@ -43,7 +43,7 @@ def measured(program: str, log: Path, folder: Path) -> tuple[float, float]:
     The peak that `resource` knows is at least the parent's, which a child starts as a copy of.
     """
     words = [sys.executable, "-c", program, str(log), str(folder)]
-    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, encoding="utf-8", check=True)
     seconds, kilobytes = map(float, done.stdout.split())
     return seconds, kilobytes / 1024
 

@@ -58,7 +58,7 @@ def test_another_process_hashes_alike() -> None:
             cwd=REPOSITORY,
             env={"PYTHONHASHSEED": seed},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=True,
         )
         assert run.stdout.split() == [str(h) for h in own]

@@ -104,7 +104,7 @@ def _pointer(values: FloatArray) -> ctypes.Array[ctypes.c_float]:
 
 def compile_c(folder: Path, *words: str) -> None:
     assert COMPILER is not None
-    done = subprocess.run([COMPILER, *WARNINGS, *words], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run([COMPILER, *WARNINGS, *words], cwd=folder, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
 
 

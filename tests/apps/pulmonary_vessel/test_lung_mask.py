@@ -240,7 +240,7 @@ print(used, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6,
 @pytest.mark.slow
 def test_a_large_scan_takes_seconds_and_little_memory() -> None:
     shown = subprocess.run(
-        [sys.executable, "-c", _FULL], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        [sys.executable, "-c", _FULL], cwd=REPOSITORY, capture_output=True, encoding="utf-8", check=True
     ).stdout
     seconds, gigabytes, *sides = shown.split()
     assert float(seconds) < 20
