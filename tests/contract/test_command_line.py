@@ -72,7 +72,7 @@ def test_predict_prints_one_json_object_a_line(subject: Subject, tmp_path: Path)
     words = subject.predict_words(path, path)
     shown = subprocess.run(
         [sys.executable, "-m", subject.app.package, *words],
-        cwd=REPOSITORY, capture_output=True, encoding="utf-8", check=True, env={**os.environ},
+        cwd=REPOSITORY, capture_output=True, text=True, check=True, env={**os.environ},
     ).stdout  # fmt: skip
     first, second = (json.loads(line) for line in shown.splitlines())
     assert first == second

@@ -66,7 +66,7 @@ def test_every_preset_is_there(app: App) -> None:
 @pytest.mark.parametrize(("app", "verb"), WORDS, ids=[f"{app.name} {verb}".strip() for app, verb in WORDS])
 def test_help_is_fast_and_needs_no_torch(app: App, verb: str) -> None:
     words = [sys.executable, "-c", MEASURED, app.package, *([verb] if verb else []), "--help"]
-    shown = subprocess.run(words, cwd=REPOSITORY, capture_output=True, encoding="utf-8", env={**os.environ}, check=True).stdout
+    shown = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, env={**os.environ}, check=True).stdout
     *_, code, seconds, with_torch = shown.split()
     assert (code, with_torch) == ("0", "False")
     assert float(seconds) < HELP_CPU_S

@@ -21,7 +21,9 @@ _LINK = re.compile(r"\]\((?!https?://|#)(?P<target>[^)#]+)")
 
 
 def documents() -> list[Path]:
-    names = subprocess.run(["git", "ls-files", "*.md"], cwd=REPOSITORY, capture_output=True, encoding="utf-8", check=True)
+    names = subprocess.run(
+        ["git", "ls-files", "*.md"], cwd=REPOSITORY, capture_output=True, encoding="utf-8", check=True
+    )
     return [REPOSITORY / name for name in names.stdout.split()]
 
 
@@ -47,7 +49,9 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(words: list[str], folder: Path) -> None:
-    done = subprocess.run(words, cwd=folder, capture_output=True, encoding="utf-8", env={**os.environ, "OMP_NUM_THREADS": "1"})
+    done = subprocess.run(
+        words, cwd=folder, capture_output=True, encoding="utf-8", env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
 
 
